@@ -1,0 +1,1 @@
+"""Settings: one tree of values, every fault reported at once."""

@@ -1,0 +1,1 @@
+"""What each node says of itself, signed, and its spread (protocol section 8)."""

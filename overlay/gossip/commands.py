@@ -1,0 +1,18 @@
+"""What `gossip` asks for."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.values import NodeId
+from overlay.wire.messages import Have, Records, Want
+
+
+class SendGossip(Struct, frozen=True):
+    """Seal `message` for the neighbour `peer`."""
+
+    peer: NodeId
+    message: Have | Want | Records
+
+
+Command = SendGossip

@@ -1,0 +1,92 @@
+"""What `gossip` is told."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.gossip.record import RecordEndpoint, RecordLink
+from overlay.values import NodeId
+
+
+class SelfChanged(Struct, frozen=True):
+    """Our endpoints, links (NodeId, cost in 1.5x steps) or capabilities changed; equal values change nothing."""
+
+    endpoints: tuple[RecordEndpoint, ...]
+    links: tuple[RecordLink, ...]
+    relay: bool
+    """We carry for others."""
+
+
+class SessionUp(Struct, frozen=True):
+    """A session with `peer` opened; `record` is the signed record of its handshake payload, unverified."""
+
+    peer: NodeId
+    record: bytes
+
+
+class SessionDown(Struct, frozen=True):
+    """No session with `peer` is left."""
+
+    peer: NodeId
+
+
+class HaveReceived(Struct, frozen=True):
+    """`peer` holds these (id, sequence)."""
+
+    peer: NodeId
+    entries: list[tuple[bytes, int]]
+
+
+class WantReceived(Struct, frozen=True):
+    """`peer` asks for the records of these ids."""
+
+    peer: NodeId
+    ids: list[bytes]
+
+
+class RecordsReceived(Struct, frozen=True):
+    """`peer` sent signed records."""
+
+    peer: NodeId
+    records: list[bytes]
+
+
+class Remembered(Struct, frozen=True):
+    """Signed records kept on disk by an earlier run: verified like any other, told before the first session."""
+
+    records: list[bytes]
+
+
+class FirstDial(Struct, frozen=True):
+    """The first m1 went out: the address is claimed within 1 s, synced or not (protocol section 1)."""
+
+
+class NoPeers(Struct, frozen=True):
+    """Nobody to ask: claim the address at once."""
+
+
+class MemberLeft(Struct, frozen=True):
+    """`peer` said Leave."""
+
+    peer: NodeId
+
+
+class Heard(Struct, frozen=True):
+    """Something of `peer` opened just now: it is not silent (told at most once a second each)."""
+
+    peer: NodeId
+
+
+Fact = (
+    SelfChanged
+    | SessionUp
+    | SessionDown
+    | HaveReceived
+    | WantReceived
+    | RecordsReceived
+    | Remembered
+    | FirstDial
+    | NoPeers
+    | MemberLeft
+    | Heard
+)

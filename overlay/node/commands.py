@@ -1,0 +1,38 @@
+"""What the node asks the shell to do; `dataplane.port` commands and `SendDatagram` are asked as they are."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.dataplane.port import Command as PlaneCommand
+from punch.commands import SendDatagram
+
+
+class Resolve(Struct, frozen=True):
+    """Resolve an ADDR (`HOST[:PORT]`, `[IPV6]:PORT`, `udp://...`) and tell Resolved."""
+
+    address: str
+
+
+class Configure(Struct, frozen=True):
+    """Give the device these overlay addresses, replacing earlier ones of ours."""
+
+    ipv4: str
+    ipv6: str
+
+
+class StorePeers(Struct, frozen=True):
+    """Remember on disk: signed records of members, and the endpoints that last answered (newest first)."""
+
+    records: tuple[bytes, ...]
+    endpoints: tuple[str, ...]
+
+
+class StoreAddress(Struct, frozen=True):
+    """Remember the claimed overlay IPv4 address and our record's sequence."""
+
+    ipv4: str
+    sequence: int
+
+
+Command = Resolve | Configure | StorePeers | StoreAddress | SendDatagram | PlaneCommand

@@ -1,0 +1,70 @@
+"""What happened, for `join` to say and for commands that wait."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.node.snapshot import Path
+from overlay.values import NodeId
+
+
+class NodeUp(Struct, frozen=True):
+    """Addresses are claimed: `join` is up once the device has them."""
+
+    name: str
+    ipv4: str
+    ipv6: str
+
+
+class PeerJoined(Struct, frozen=True):
+    """A member is connected: something of it opened over some route."""
+
+    peer: NodeId
+    name: str
+    path: Path
+
+
+class PathChanged(Struct, frozen=True):
+    """What we send on to `peer` changed."""
+
+    peer: NodeId
+    name: str
+    path: Path
+
+
+class PeerGone(Struct, frozen=True):
+    """A member left politely (`left`) or fell silent."""
+
+    peer: NodeId
+    name: str
+    left: bool
+
+
+class ProblemShown(Struct, frozen=True):
+    """A problem began."""
+
+    code: str
+    text: str
+    fix: str
+
+
+class ProblemGone(Struct, frozen=True):
+    """A problem ended."""
+
+    code: str
+
+
+class PongHeard(Struct, frozen=True):
+    """The answer to PingAsked."""
+
+    peer: NodeId
+    token: int
+    rtt_ms: float
+    path: Path
+
+
+class Left(Struct, frozen=True):
+    """LeaveAsked is done: nothing more will be asked."""
+
+
+Event = NodeUp | PeerJoined | PathChanged | PeerGone | ProblemShown | ProblemGone | PongHeard | Left

@@ -1,0 +1,135 @@
+"""What `overlay status --json` shows, field by field (contract, JSON). Unknown is None or `unknown`, never made up."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+SCHEMA = 1
+
+
+class Nat(Struct, frozen=True, kw_only=True):
+    """A NAT profile on the RFC 4787 axes and in people's words; all unknown until the punch engine measures."""
+
+    type: str = "unknown"
+    mapping: str = "unknown"
+    filtering: str = "unknown"
+    allocation: str = "unknown"
+    step: int | None = None
+    label: str | None = None
+    age_s: float | None = None
+
+
+class Network(Struct, frozen=True):
+    """The network as this node sees it."""
+
+    name: str
+    members: int
+    """This node and the members connected or connecting."""
+
+
+class OwnEndpoint(Struct, frozen=True):
+    """An endpoint of ours and how we know it: local, public, stun, portmap, given."""
+
+    address: str
+    kind: str
+
+
+class Self(Struct, frozen=True, kw_only=True):
+    """This node."""
+
+    id: str
+    name: str
+    ipv4: str | None
+    ipv6: str | None
+    dev: str | None
+    """None with --no-tun."""
+    mtu: int
+    port: int
+    uptime_s: float
+    endpoints: list[OwnEndpoint]
+    nat: Nat
+
+
+class Path(Struct, frozen=True, kw_only=True):
+    """What we send on."""
+
+    kind: str
+    """direct, relay or none."""
+    transport: str | None
+    endpoint: str | None
+    via: list[str]
+    hops: int | None
+    since_s: float | None
+
+
+class PunchState(Struct, frozen=True, kw_only=True):
+    """How the search for a direct path goes; `off` until the engine lands."""
+
+    state: str = "off"
+    strategy: str | None = None
+    attempts: int = 0
+    probes: int = 0
+    planned: int = 0
+    reason: str | None = None
+    text: str | None = None
+    retry_s: float | None = None
+
+
+class Peer(Struct, frozen=True, kw_only=True):
+    """Another member."""
+
+    id: str
+    name: str
+    ipv4: str | None
+    ipv6: str | None
+    state: str
+    """connected, connecting or gone."""
+    version: str | None
+    seen_s: float | None
+    path: Path
+    rtt_ms: float | None
+    jitter_ms: float | None
+    loss: float | None
+    rx_bytes: int
+    tx_bytes: int
+    handshake_s: float | None
+    """Age of the newest handshake or rekey."""
+    nat: Nat
+    punch: PunchState
+
+
+class Punch(Struct, frozen=True, kw_only=True):
+    """The engine's budget and counters for all peers together."""
+
+    enabled: bool = False
+    nat3_nat4: str
+    nat4_nat4: str
+    probes_sent: int = 0
+    probes_received: int = 0
+    entries_live: int = 0
+    max_entries: int
+    max_pps: int
+
+
+class Problem(Struct, frozen=True):
+    """Something the person should know, with what to do about it."""
+
+    code: str
+    """wrong_secret, no_peer, udp_blocked, address_conflict, subnet_conflict, name_conflict, duplicate_id, port_moved,
+    old_version."""
+    text: str
+    fix: str
+    since_s: float
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything `status` tells."""
+
+    schema: int = SCHEMA
+    version: str
+    network: Network
+    self: Self
+    peers: list[Peer]
+    punch: Punch
+    drops: dict[str, int]
+    problems: list[Problem] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""Circuits I open, circuits I carry (protocol section 7)."""

@@ -1,0 +1,75 @@
+"""What `relay` is told."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.values import Label, NodeId
+from overlay.wire.messages import CircuitGone, CircuitOpened, CircuitRefused, OpenCircuit
+
+
+class NeighbourUp(Struct, frozen=True):
+    """A session with `peer` is open and a proven direct way reaches it: it may carry for us and we for it."""
+
+    peer: NodeId
+
+
+class NeighbourDown(Struct, frozen=True):
+    """The session with `peer`, or its direct way, is gone: circuits over it die."""
+
+    peer: NodeId
+
+
+class CircuitWanted(Struct, frozen=True):
+    """Open a circuit to `peer` over the neighbour `relay`, unless one is open or asked for."""
+
+    peer: NodeId
+    relay: NodeId
+
+
+class CircuitUnwanted(Struct, frozen=True):
+    """Close our circuit to `peer` over `relay`."""
+
+    peer: NodeId
+    relay: NodeId
+
+
+class CircuitMessage(Struct, frozen=True):
+    """A circuit message of the neighbour `peer`."""
+
+    peer: NodeId
+    message: OpenCircuit | CircuitOpened | CircuitRefused | CircuitGone
+
+
+class CarryAsked(Struct, frozen=True):
+    """The neighbour `peer` sent Carried(to, sender, payload, hops)."""
+
+    peer: NodeId
+    to: NodeId
+    sender: NodeId
+    payload: bytes
+    hops: int
+
+
+class CircuitsUsed(Struct, frozen=True):
+    """Circuits (by the in-label of either direction) that carried since last told, with bytes; each second."""
+
+    carried: tuple[tuple[Label, int], ...]
+
+
+class PolicyChanged(Struct, frozen=True):
+    """`[relay] enabled` changed."""
+
+    enabled: bool
+
+
+Fact = (
+    NeighbourUp
+    | NeighbourDown
+    | CircuitWanted
+    | CircuitUnwanted
+    | CircuitMessage
+    | CarryAsked
+    | CircuitsUsed
+    | PolicyChanged
+)

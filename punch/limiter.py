@@ -1,0 +1,37 @@
+"""How much: a token bucket whose clock is an argument."""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """`depth` tokens at most, refilled at `rate` tokens a second."""
+
+    __slots__ = ("_at", "_tokens", "depth", "rate")
+
+    def __init__(self, *, depth: float, rate: float, now: float) -> None:
+        self.depth = depth
+        self.rate = rate
+        self._tokens = depth
+        self._at = now
+
+    def available(self, *, now: float) -> float:
+        """Tokens there at `now`."""
+        if now > self._at:
+            self._tokens = min(self.depth, self._tokens + (now - self._at) * self.rate)
+            self._at = now
+        return self._tokens
+
+    def take(self, count: float = 1.0, *, now: float) -> bool:
+        """Take `count` tokens, or none and return False."""
+        if self.available(now=now) < count:
+            return False
+        self._tokens -= count
+        return True
+
+    def give_back(self, count: float = 1.0) -> None:
+        """Return tokens that were not needed."""
+        self._tokens = min(self.depth, self._tokens + count)
+
+    def full_at(self) -> float:
+        """The moment the bucket is full again if nothing is taken, so that a keeper may forget it then."""
+        return self._at + (self.depth - self._tokens) / self.rate
