@@ -1,0 +1,102 @@
+"""The first byte of every frame, and the header that data and control slices share (protocol section 2).
+
+    0      1       2       3       4        8                16
+    +------+-------+-------+-------+--------+----------------+----------------------
+    | type | index | count | epoch | label  | counter (u64)  | slice of the sealed envelope
+    +------+-------+-------+-------+--------+----------------+----------------------
+
+All integers are little endian. An envelope is cut into `count` slices, all but the last of equal length; a slice's
+offset is its index times that length. First bytes 0..3 are STUN; what is not listed here is dropped.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from msgspec import Struct
+
+from overlay.values import Label
+
+STUN_LAST = 3
+"""First bytes 0..3 are STUN (RFC 5764 section 5.1.1), with the magic cookie."""
+HANDSHAKE = 4
+COOKIE = 5
+DATA = 6
+CONTROL = 7
+PROBE = 8
+PROBE_ANSWER = 9
+
+SLICED = (DATA, CONTROL)
+"""Types that carry the 16-byte header."""
+
+HEADER = struct.Struct("<BBBBIQ")
+"""type, index, count, epoch, label, counter."""
+HEADER_SIZE = HEADER.size
+
+MAX_SLICES = 64
+"""Data slices of an envelope at most."""
+
+
+class Header(Struct, frozen=True):
+    """The 16 bytes in front of a slice."""
+
+    type: int
+    """DATA or CONTROL."""
+    index: int
+    """0 .. count - 1."""
+    count: int
+    """1 .. 64."""
+    epoch: int
+    """0 .. 255: which key."""
+    label: Label
+    counter: int
+    """u64: the nonce."""
+
+    def pack(self) -> bytes:
+        """16 bytes."""
+        return HEADER.pack(self.type, self.index, self.count, self.epoch, self.label, self.counter)
+
+    @classmethod
+    def parse(cls, frame: bytes | memoryview) -> Header | None:
+        """Read the header in front of `frame`, or None if it is short or says what no header may say."""
+        if len(frame) < HEADER_SIZE:
+            return None
+        type_, index, count, epoch, label, counter = HEADER.unpack_from(frame)
+        if type_ not in SLICED or not index < count <= MAX_SLICES:
+            return None
+        return cls(type_, index, count, epoch, Label(label), counter)
+
+
+class Slice(Struct, frozen=True):
+    """A parsed frame: its header and its share of the sealed envelope (a view, where the frame was one)."""
+
+    header: Header
+    body: bytes | memoryview
+    """At least one byte."""
+
+
+def parse(frame: bytes | memoryview) -> Slice | None:
+    """Read one data or control frame; None if it is not one."""
+    header = Header.parse(frame)
+    if header is None or len(frame) == HEADER_SIZE:
+        return None
+    return Slice(header, frame[HEADER_SIZE:])
+
+
+def cut(kind: int, label: Label, epoch: int, counter: int, body: bytes, size: int) -> list[bytes]:
+    """Cut the sealed `body` into frames of `size` bytes at most, header included.
+
+    Raises:
+        ValueError: `body` is empty, `size` leaves no room behind the header, or 64 slices are too few.
+    """
+    step = size - HEADER_SIZE
+    if step < 1 or not body:
+        raise ValueError(f"cannot cut {len(body)} bytes into frames of {size}")
+    count = -(-len(body) // step)
+    if count > MAX_SLICES:
+        raise ValueError(f"{len(body)} bytes need {count} slices of {step}; {MAX_SLICES} are allowed")
+    pack = HEADER.pack
+    return [
+        pack(kind, index, count, epoch, label, counter) + body[index * step : (index + 1) * step]
+        for index in range(count)
+    ]
