@@ -1,0 +1,133 @@
+"""What the parts of this room share: peers, timers, sockets, what is to be said; and the one place that chooses."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from enum import Enum, auto
+
+from overlay.paths import commands as do
+from overlay.paths import events as happened
+from overlay.paths.endpoints import Surroundings
+from overlay.paths.peer import Peer
+from overlay.paths.way import Way
+from overlay.values import Direct, NodeId
+from punch.timers import Timers
+from punch.values import Endpoint, SocketId
+
+
+class Timer(Enum):
+    """Every timer of `paths`; keys of the timer table are (Timer, what it is about)."""
+
+    RETRY_ADDRESS = auto()
+    """Resolve and dial a given address again."""
+    REACH = auto()
+    """Try again to get a session with a member."""
+    DIAL_DIRECT = auto()
+    """No session over a relay yet: dial what the record names."""
+    STOP_DIAL = auto()
+    """Enough packets for an endpoint out of a record."""
+    CHALLENGE = auto()
+    """Repeat a Challenge."""
+    SIZE = auto()
+    """Try larger sizes again."""
+    KEEPALIVE = auto()
+    """Nothing was sent for a while."""
+    SILENCE = auto()
+    """Nothing was heard for a while."""
+    NOBODY = auto()
+    """Nobody answered so far."""
+    GIVE_UP = auto()
+    """Traffic waited in vain."""
+    REDIAL = auto()
+    """Sent for 5 s and nothing opened: a new handshake in parallel."""
+
+
+class Board:
+    """Shared state of the room."""
+
+    def __init__(self, *, own: NodeId, entropy: random.Random) -> None:
+        self.own = own
+        self.entropy = entropy
+        self.peers: dict[NodeId, Peer] = {}
+        self.sockets: dict[SocketId, Endpoint] = {}
+        self.around = Surroundings()
+        self.timers: Timers[tuple[Timer, object]] = Timers()
+        self.out: deque[do.Command] = deque()
+        self.news: deque[happened.Event] = deque()
+        self.drops: dict[str, int] = {}
+        self.leaving = False
+
+    def peer(self, node: NodeId) -> Peer:
+        """The peer, made when it is new."""
+        peer = self.peers.get(node)
+        if peer is None:
+            peer = self.peers[node] = Peer(node)
+        return peer
+
+    def drop(self, reason: str) -> None:
+        """Count one message that led nowhere."""
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def socket_for(self, endpoint: Endpoint) -> SocketId | None:
+        """The socket to dial `endpoint` by: the wildcard one of its family, else any of it."""
+        family = [(sid, local) for sid, local in self.sockets.items() if local.is_ipv6 == endpoint.is_ipv6]
+        wild = [sid for sid, local in family if local.host in ("0.0.0.0", "::")]
+        return wild[0] if wild else (family[0][0] if family else None)
+
+    def route(self, peer: Peer, way: Way) -> do.Route | None:
+        """The way as the data plane needs it; a relayed one goes to the relay's own best direct way."""
+        if isinstance(way.where, Direct):
+            return do.Route(way.where.via, way.where.endpoint, way.label, way.size, peer.small)
+        relay = self.peers.get(way.where)
+        first = relay.best_direct() if relay is not None else None
+        if first is None or not isinstance(first.where, Direct):
+            return None
+        return do.Route(first.where.via, first.where.endpoint, way.label, min(way.size, first.size), peer.small)
+
+    def view(self, peer: Peer) -> happened.PathView:
+        """What we send on to `peer`, for people."""
+        if not peer.current:
+            return happened.PathView("none", None, None, peer.since)
+        where = peer.current[0]
+        if isinstance(where, Direct):
+            return happened.PathView("direct", where.endpoint, None, peer.since)
+        relay = self.peers.get(where)
+        first = relay.best_direct() if relay is not None else None
+        endpoint = first.where.endpoint if first is not None and isinstance(first.where, Direct) else None
+        return happened.PathView("relay", endpoint, where, peer.since)
+
+    def settle(self, peer: Peer, *, now: float) -> None:
+        """Choose again for `peer`, and tell the plane, the hall, and whoever is relayed by it."""
+        before = next((key for key in peer.current if isinstance(key, Direct)), None)
+        ways = peer.choose() if peer.session else ()
+        routes = tuple(route for route in (self.route(peer, way) for way in ways) if route is not None)
+        chosen = tuple(way.where for way in ways) if routes else ()
+        moved = chosen[:1] != peer.current[:1]
+        if moved:
+            peer.since = now
+        peer.current = chosen
+        if routes != peer.routes:
+            peer.routes = routes
+            self.out.append(do.UseRoutes(peer.node, routes))
+        if moved:
+            self.news.append(happened.PathChanged(peer.node, self.view(peer)))
+        if chosen and not peer.reached and peer.heard_at is not None:
+            peer.reached = True
+            peer.tries = 0
+            self.news.append(happened.PeerReached(peer.node))
+        if chosen:
+            self.timers.clear((Timer.GIVE_UP, peer.node))
+        after = next((key for key in chosen if isinstance(key, Direct)), None)
+        if before != after:
+            self._neighbour_changed(peer, before, after, now=now)
+
+    def _neighbour_changed(self, peer: Peer, before: Direct | None, after: Direct | None, *, now: float) -> None:
+        if after is None:
+            self.news.append(happened.NeighbourDown(peer.node))
+        else:
+            self.news.append((happened.NeighbourMoved if before else happened.NeighbourUp)(peer.node))
+        self.news.append(happened.SelfViewChanged())
+        for other in self.peers.values():
+            if peer.node in other.current or (not other.current and peer.node in other.ways):
+                self.settle(other, now=now)

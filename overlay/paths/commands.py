@@ -1,0 +1,78 @@
+"""What `paths` asks for."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.paths.facts import Where
+from overlay.values import Label, Link, NodeId
+from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
+from punch.values import Endpoint, SocketId
+
+
+class Resolve(Struct, frozen=True):
+    """Resolve an ADDR and tell Resolved."""
+
+    address: str
+
+
+class Dial(Struct, frozen=True):
+    """Start a handshake over `link`; with `expect`, any other id fails."""
+
+    link: Link
+    expect: NodeId | None
+
+
+class DropDial(Struct, frozen=True):
+    """Stop repeating the first message over `link`."""
+
+    link: Link
+
+
+class FindRelay(Struct, frozen=True):
+    """Who may carry to `peer`? RelaysFound answers."""
+
+    peer: NodeId
+
+
+class WantCircuit(Struct, frozen=True):
+    """Open a circuit to `peer` over the neighbour `relay`."""
+
+    peer: NodeId
+    relay: NodeId
+
+
+class SendOn(Struct, frozen=True):
+    """Seal `message` for `peer` and send it by `where`, in a datagram of `pad` bytes at least (0: as it comes)."""
+
+    peer: NodeId
+    where: Where
+    message: Ping | Pong | Challenge | Answer | Report
+    pad: int = 0
+
+
+class Route(Struct, frozen=True):
+    """A way ready to use: the socket, endpoint and label its datagrams take, and how large they may be."""
+
+    via: SocketId
+    endpoint: Endpoint
+    label: Label
+    size: int
+    small: bool
+    """One datagram an envelope."""
+
+
+class UseRoutes(Struct, frozen=True):
+    """Data for `peer` goes by these from now on; two: both, while the first is in doubt; none: hold it."""
+
+    peer: NodeId
+    routes: tuple[Route, ...]
+
+
+class GiveUpWaiting(Struct, frozen=True):
+    """No way to `peer` was found in time: discard what is held."""
+
+    peer: NodeId
+
+
+Command = Resolve | Dial | DropDial | FindRelay | WantCircuit | SendOn | UseRoutes | GiveUpWaiting

@@ -1,0 +1,185 @@
+"""What `paths` is told."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.values import Direct, Label, Link, NodeId
+from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
+from punch.values import Endpoint, SocketId
+
+Where = Direct | NodeId
+"""The way a frame came or goes: a direct link, or the relay whose circuit it took."""
+
+
+class SocketOpened(Struct, frozen=True):
+    """A UDP socket is open; a wildcard `local` host means the kernel chooses the source."""
+
+    socket: SocketId
+    local: Endpoint
+
+
+class SocketClosed(Struct, frozen=True):
+    """A socket is gone: its ways with it."""
+
+    socket: SocketId
+
+
+class AddressesChanged(Struct, frozen=True):
+    """This host's addresses as (address, prefix length, interface name)."""
+
+    addresses: tuple[tuple[str, int, str], ...]
+
+
+class PeersGiven(Struct, frozen=True):
+    """Addresses to dial until they answer: what a person gave, and endpoints that answered an earlier run."""
+
+    given: tuple[str, ...]
+    remembered: tuple[Endpoint, ...]
+    advertise: tuple[str, ...]
+
+
+class Resolved(Struct, frozen=True):
+    """The answer to Resolve."""
+
+    address: str
+    endpoints: tuple[Endpoint, ...]
+    error: str
+
+
+class MemberKnown(Struct, frozen=True):
+    """A member's record, or a newer one: where it says it can be reached."""
+
+    peer: NodeId
+    endpoints: tuple[tuple[Endpoint, str], ...]
+    """(endpoint, kind)."""
+
+
+class MemberForgotten(Struct, frozen=True):
+    """A member left or expired: nothing is kept for it."""
+
+    peer: NodeId
+
+
+class SessionUp(Struct, frozen=True):
+    """A session with `peer` opened over `link`; frames to it carry `label` on direct links."""
+
+    peer: NodeId
+    link: Link
+    label: Label
+    dialled: bool
+    seen: str | None
+
+
+class SessionDown(Struct, frozen=True):
+    """No session with `peer` is left."""
+
+    peer: NodeId
+
+
+class DialEnded(Struct, frozen=True):
+    """A dial over `link` failed (`reason`: no_answer, wrong_id, self, version, wrong_secret)."""
+
+    link: Link
+    reason: str
+
+
+class RelaysFound(Struct, frozen=True):
+    """The answer to FindRelay: who may carry to `peer`, best first."""
+
+    peer: NodeId
+    relays: tuple[NodeId, ...]
+
+
+class CircuitReady(Struct, frozen=True):
+    """A circuit to `peer` over `relay` stands; frames on it carry `label`."""
+
+    peer: NodeId
+    relay: NodeId
+    label: Label
+
+
+class CircuitLost(Struct, frozen=True):
+    """The circuit to `peer` over `relay` is gone or was refused."""
+
+    peer: NodeId
+    relay: NodeId
+
+
+class Heard(Struct, frozen=True):
+    """A frame of `peer` opened: it came by `where`, `size` bytes of UDP payload."""
+
+    peer: NodeId
+    where: Where
+    size: int
+    highest: bool
+    """With the highest counter so far: only such a frame makes its source a candidate."""
+
+
+class MessageHeard(Struct, frozen=True):
+    """A message of `peer` about ways, that came by `where` in a datagram of `size` bytes."""
+
+    peer: NodeId
+    where: Where
+    size: int
+    message: Ping | Pong | Challenge | Answer | Report
+
+
+class Sent(Struct, frozen=True):
+    """A control frame went to `peer` by `where`."""
+
+    peer: NodeId
+    where: Where
+
+
+class TrafficWaiting(Struct, frozen=True):
+    """Packets for `peer` are held for want of a way or keys."""
+
+    peer: NodeId
+
+
+class Traffic(Struct, frozen=True):
+    """What the data plane counted for `peer` (totals) when last pulled."""
+
+    peer: NodeId
+    complete: int
+    incomplete: int
+    highest: int
+    last_rx: float
+    last_tx: float
+    small: bool
+
+
+class PingAsked(Struct, frozen=True):
+    """Send one Ping to `peer`; PongHeard names `token`."""
+
+    peer: NodeId
+    token: int
+
+
+class Leaving(Struct, frozen=True):
+    """Dial and repeat nothing from now on."""
+
+
+Fact = (
+    SocketOpened
+    | SocketClosed
+    | AddressesChanged
+    | PeersGiven
+    | Resolved
+    | MemberKnown
+    | MemberForgotten
+    | SessionUp
+    | SessionDown
+    | DialEnded
+    | RelaysFound
+    | CircuitReady
+    | CircuitLost
+    | Heard
+    | MessageHeard
+    | Sent
+    | TrafficWaiting
+    | Traffic
+    | PingAsked
+    | Leaving
+)

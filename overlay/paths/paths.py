@@ -1,0 +1,364 @@
+"""The machine: what is told -> ways proven, chosen, kept alive."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from overlay.paths import commands as do
+from overlay.paths import events as happened
+from overlay.paths import facts as told
+from overlay.paths.board import Board, Timer
+from overlay.paths.dialling import Dialling
+from overlay.paths.endpoints import Network, own_endpoints, scope
+from overlay.paths.facts import Where
+from overlay.paths.peer import Peer
+from overlay.paths.proving import Proving
+from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
+from overlay.paths.way import Way
+from overlay.values import Direct, NodeId
+from overlay.wire.messages import Answer, Challenge, Ping, Pong
+from punch.values import Endpoint, parse_endpoint
+
+MOST_SEEN = 4
+"""Endpoints others heard us from that are kept."""
+
+
+class Paths:
+    """Ways to each peer, and which one carries now."""
+
+    def __init__(self, *, own: NodeId, overlay: tuple[Network, ...], entropy: random.Random) -> None:
+        self._board = Board(own=own, entropy=entropy)
+        self._board.around = msgspec.structs.replace(self._board.around, overlay=overlay)
+        self._proving = Proving(self._board)
+        self._dialling = Dialling(self._board, self._proving)
+        self._upkeep = Upkeep(self._board, self._proving, self._dialling)
+        self._given: tuple[Endpoint, ...] = ()
+        self._seen: dict[Endpoint, NodeId] = {}
+        self._handlers: dict[type, Callable[..., None]] = {
+            told.SocketOpened: self._socket_opened,
+            told.SocketClosed: self._socket_closed,
+            told.AddressesChanged: self._addresses_changed,
+            told.PeersGiven: self._peers_given,
+            told.Resolved: self._resolved,
+            told.MemberKnown: self._member_known,
+            told.MemberForgotten: self._member_forgotten,
+            told.SessionUp: self._session_up,
+            told.SessionDown: self._session_down,
+            told.DialEnded: self._dialling.ended,
+            told.RelaysFound: self._relays_found,
+            told.CircuitReady: self._circuit_ready,
+            told.CircuitLost: self._circuit_lost,
+            told.Heard: self._heard,
+            told.MessageHeard: self._message_heard,
+            told.Sent: self._sent,
+            told.TrafficWaiting: self._traffic_waiting,
+            told.Traffic: self._traffic,
+            told.PingAsked: self._ping_asked,
+            told.Leaving: self._leaving,
+        }
+        self._due: dict[Timer, Callable[..., None]] = {
+            Timer.RETRY_ADDRESS: self._dialling.retry,
+            Timer.REACH: self._of_peer(self._dialling.reach),
+            Timer.DIAL_DIRECT: self._of_peer(self._dialling.dial_direct),
+            Timer.STOP_DIAL: self._dialling.stop_dial,
+            Timer.CHALLENGE: self._of_way(self._proving.repeat),
+            Timer.SIZE: self._of_way(self._proving.try_sizes),
+            Timer.KEEPALIVE: self._of_peer(self._upkeep.keepalive),
+            Timer.SILENCE: self._of_peer(self._upkeep.silence),
+            Timer.NOBODY: lambda _, *, now: self._dialling.nobody(now=now),
+            Timer.GIVE_UP: self._of_peer(self._give_up),
+            Timer.REDIAL: self._of_peer(self._redial),
+        }
+
+    # --- the verbs ---
+
+    def tell(self, fact: told.Fact, *, now: float) -> None:
+        """Hand over what is known now."""
+        self._handlers[type(fact)](fact, now=now)
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` wants to be called."""
+        return self._board.timers.next()
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due."""
+        for timer, about in self._board.timers.expired(now):
+            self._due[timer](about, now=now)
+
+    def commands(self) -> Iterator[do.Command]:
+        """Drain what is to be done."""
+        while self._board.out:
+            yield self._board.out.popleft()
+
+    def events(self) -> Iterator[happened.Event]:
+        """Drain what happened."""
+        while self._board.news:
+            yield self._board.news.popleft()
+
+    # --- queries ---
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Reason -> count."""
+        return self._board.drops
+
+    def peer(self, node: NodeId) -> Peer | None:
+        """What is known of a peer."""
+        return self._board.peers.get(node)
+
+    def view(self, node: NodeId) -> happened.PathView:
+        """What we send on to a peer."""
+        peer = self._board.peers.get(node)
+        return self._board.view(peer) if peer is not None else happened.PathView("none", None, None, 0.0)
+
+    def control_where(self, node: NodeId) -> Where | None:
+        """Where control for a peer goes now."""
+        peer = self._board.peers.get(node)
+        way = peer.control_way() if peer is not None else None
+        return way.where if way is not None else None
+
+    def neighbour(self, node: NodeId) -> Way | None:
+        """The best proven direct way to a peer."""
+        peer = self._board.peers.get(node)
+        return peer.best_direct() if peer is not None and peer.session else None
+
+    def neighbours(self) -> list[tuple[NodeId, Way]]:
+        """Peers with a proven direct way."""
+        pairs = [(peer.node, peer.best_direct()) for peer in self._board.peers.values() if peer.session]
+        return [(node, way) for node, way in pairs if way is not None]
+
+    def own_endpoints(self) -> list[tuple[Endpoint, str]]:
+        """Our endpoints, best first, with how we know them."""
+        ports = {local.is_ipv6: local.port for local in self._board.sockets.values()}
+        own = self._board.around.own_hosts()
+        seen = [each for each in self._seen if each.host not in own]
+        return own_endpoints(self._board.around, ports=ports, given=self._given, seen=seen)
+
+    # --- facts ---
+
+    def _of_peer(self, act: Callable[..., None]) -> Callable[..., None]:
+        def due(node: Any, *, now: float) -> None:
+            peer = self._board.peers.get(node)
+            if peer is not None:
+                act(peer, now=now)
+
+        return due
+
+    def _of_way(self, act: Callable[..., None]) -> Callable[..., None]:
+        def due(about: Any, *, now: float) -> None:
+            peer = self._board.peers.get(about[0])
+            way = peer.ways.get(about[1]) if peer is not None else None
+            if way is not None:
+                act(peer, way, now=now)
+
+        return due
+
+    def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
+        self._board.sockets[fact.socket] = fact.local
+        self._board.news.append(happened.SelfViewChanged())
+
+    def _socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
+        self._board.sockets.pop(fact.socket, None)
+        for peer in list(self._board.peers.values()):
+            gone = [key for key in peer.ways if isinstance(key, Direct) and key.via == fact.socket]
+            for key in gone:
+                del peer.ways[key]
+            if gone:
+                self._board.settle(peer, now=now)
+        self._board.news.append(happened.SelfViewChanged())
+
+    def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
+        if fact.addresses == self._board.around.addresses:
+            return
+        first = not self._board.around.addresses
+        self._board.around = msgspec.structs.replace(self._board.around, addresses=fact.addresses)
+        self._board.news.append(happened.SelfViewChanged())
+        if first:
+            return
+        self._dialling.redial_all(now=now)
+        for peer in list(self._board.peers.values()):
+            for way in list(peer.ways.values()):
+                self._proving.ask(peer, way, now=now)
+            self._proving.try_endpoints(peer, now=now)
+
+    def _peers_given(self, fact: told.PeersGiven, *, now: float) -> None:
+        given: list[Endpoint] = []
+        for text in fact.advertise:
+            try:
+                given.append(parse_endpoint(text))
+            except ValueError:
+                self._board.drop("advertise_not_numeric")
+        self._given = tuple(given)
+        self._dialling.give(fact, now=now)
+        self._board.news.append(happened.SelfViewChanged())
+
+    def _resolved(self, fact: told.Resolved, *, now: float) -> None:
+        around = self._board.around
+        fair = tuple(each for each in fact.endpoints if not around.is_overlay(each.host))
+        error = fact.error or ("its address is inside the overlay" if fact.endpoints and not fair else "")
+        self._dialling.resolved(told.Resolved(fact.address, fair, error), now=now)
+
+    def _member_known(self, fact: told.MemberKnown, *, now: float) -> None:
+        peer = self._board.peer(fact.peer)
+        peer.known = True
+        changed = fact.endpoints != peer.endpoints
+        peer.endpoints = fact.endpoints
+        own_public = [end.host for end, _ in self.own_endpoints() if scope(end.host) == "public"]
+        theirs = [end.host for end, kind in fact.endpoints if kind == "stun" and scope(end.host) == "public"]
+        peer.shares_public = any(host in own_public for host in theirs)
+        if not peer.session:
+            self._dialling.reach_soon(peer, now=now)
+        elif changed:
+            self._proving.try_endpoints(peer, now=now)
+
+    def _member_forgotten(self, fact: told.MemberForgotten, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is None:
+            return
+        peer.known = False
+        peer.reached = False
+        self._end_session(peer, now=now)
+        del self._board.peers[fact.peer]
+
+    def _session_up(self, fact: told.SessionUp, *, now: float) -> None:
+        peer = self._board.peer(fact.peer)
+        peer.session = True
+        peer.label = fact.label
+        peer.loss.reset()
+        peer.reported = (0, 0, 0)
+        for where, way in peer.ways.items():
+            if isinstance(where, Direct):
+                way.label = fact.label
+        self._see(fact)
+        self._dialling.session_up(peer, fact.link, now=now)
+        self._upkeep.session_up(peer, now=now)
+        if isinstance(fact.link, Direct):
+            way = peer.fresh_way(fact.link) or peer.way(fact.link, fact.label)
+            way.heard(now=now)
+            self._proving.ask(peer, way, now=now)
+        elif fact.dialled and fact.link.relay not in peer.ways:
+            self._board.out.append(do.WantCircuit(peer.node, fact.link.relay))
+        for where, way in list(peer.ways.items()):
+            if not isinstance(where, Direct):
+                self._proving.ask(peer, way, now=now)
+        self._proving.try_endpoints(peer, now=now)
+        self._board.settle(peer, now=now)
+
+    def _see(self, fact: told.SessionUp) -> None:
+        """Where the peer heard us from: a public host that is none of ours is a NAT's."""
+        if fact.seen is None:
+            return
+        try:
+            seen = parse_endpoint(fact.seen)
+        except ValueError:
+            self._board.drop("seen_malformed")
+            return
+        if scope(seen.host) != "public" or seen.host in self._board.around.own_hosts():
+            return
+        for old in [each for each, by in self._seen.items() if by == fact.peer]:
+            del self._seen[old]
+        self._seen[seen] = fact.peer
+        while len(self._seen) > MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        self._board.news.append(happened.SelfViewChanged())
+
+    def _session_down(self, fact: told.SessionDown, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None and peer.session:
+            self._end_session(peer, now=now)
+            self._dialling.session_down(peer, now=now)
+
+    def _end_session(self, peer: Peer, *, now: float) -> None:
+        peer.session = False
+        peer.ways.clear()
+        if peer.reached:
+            peer.reached = False
+            self._board.news.append(happened.PeerSilent(peer.node))
+        for timer in (Timer.KEEPALIVE, Timer.SILENCE, Timer.REDIAL, Timer.REACH):
+            self._board.timers.clear((timer, peer.node))
+        self._board.settle(peer, now=now)
+
+    def _relays_found(self, fact: told.RelaysFound, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None:
+            self._dialling.relays_found(peer, fact.relays, now=now)
+
+    def _circuit_ready(self, fact: told.CircuitReady, *, now: float) -> None:
+        peer = self._board.peer(fact.peer)
+        way = peer.way(fact.relay, fact.label)
+        if peer.session:
+            self._proving.ask(peer, way, now=now)
+            self._board.settle(peer, now=now)
+
+    def _circuit_lost(self, fact: told.CircuitLost, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is None:
+            return
+        peer.ways.pop(fact.relay, None)
+        self._board.settle(peer, now=now)
+        if peer.current:
+            return
+        if peer.relays:
+            self._dialling.use_relay(peer, now=now)
+        elif peer.session:
+            self._board.timers.set((Timer.REACH, peer.node), now + 1.0)
+        else:
+            self._dialling.dial_direct(peer, now=now)
+
+    def _heard(self, fact: told.Heard, *, now: float) -> None:
+        peer = self._board.peer(fact.peer)
+        self._upkeep.heard(peer, fact.where, now=now)
+        if fact.highest and isinstance(fact.where, Direct) and fact.where not in peer.ways:
+            self._proving.came_from(peer, fact.where, fact.size, now=now)
+
+    def _message_heard(self, fact: told.MessageHeard, *, now: float) -> None:
+        peer, message = self._board.peer(fact.peer), fact.message
+        if isinstance(message, Challenge):
+            self._proving.challenged(peer, fact.where, message, fact.size, now=now)
+        elif isinstance(message, Answer):
+            self._proving.answered(peer, fact.where, message, now=now)
+        elif isinstance(message, Ping):
+            self._upkeep.pinged(peer, fact.where, message)
+        elif isinstance(message, Pong):
+            self._upkeep.ponged(peer, fact.where, message, now=now)
+        else:
+            self._upkeep.reported(peer, message, now=now)
+
+    def _sent(self, fact: told.Sent, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None and peer.current and fact.where == peer.current[0]:
+            peer.last_tx = now
+
+    def _traffic_waiting(self, fact: told.TrafficWaiting, *, now: float) -> None:
+        self._dialling.traffic_waiting(self._board.peer(fact.peer), now=now)
+
+    def _traffic(self, fact: told.Traffic, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is None:
+            return
+        if fact.small != peer.small:
+            peer.small = fact.small
+            self._board.settle(peer, now=now)
+        self._upkeep.traffic(peer, fact, now=now)
+
+    def _ping_asked(self, fact: told.PingAsked, *, now: float) -> None:
+        self._upkeep.ping(self._board.peer(fact.peer), fact.token, now=now)
+
+    def _leaving(self, fact: told.Leaving, *, now: float) -> None:
+        self._board.leaving = True
+
+    def _give_up(self, peer: Peer, *, now: float) -> None:
+        if not peer.routes:
+            self._board.out.append(do.GiveUpWaiting(peer.node))
+
+    def _redial(self, peer: Peer, *, now: float) -> None:
+        if self._board.leaving or not peer.session:
+            return
+        self._dialling.redial(peer, now=now)
+        if peer.relays or not peer.ways:
+            self._dialling.use_relay(peer, now=now)
+        self._board.timers.set((Timer.REDIAL, peer.node), now + REDIAL_AFTER * 4)

@@ -1,0 +1,116 @@
+"""One peer: its ways, and the choice between them."""
+
+from __future__ import annotations
+
+from overlay.paths.commands import Route
+from overlay.paths.estimate import Loss
+from overlay.paths.facts import Where
+from overlay.paths.way import Way
+from overlay.values import Direct, Label, NodeId
+from punch.values import Endpoint
+
+BETTER = 0.8
+"""Another way must be this much faster before it takes over: hysteresis against flapping."""
+MARGIN = 0.002
+"""... and by this many seconds."""
+MOST_WAYS = 24
+"""Ways kept for one peer; the oldest unproven one gives way."""
+
+
+class Peer:
+    """What `paths` knows of one peer."""
+
+    def __init__(self, node: NodeId) -> None:
+        self.node = node
+        self.known = False
+        """A record of it is known."""
+        self.session = False
+        self.label = Label(0)
+        """What it wants on direct frames."""
+        self.ways: dict[Where, Way] = {}
+        self.endpoints: tuple[tuple[Endpoint, str], ...] = ()
+        self.shares_public = False
+        self.heard_at: float | None = None
+        self.reached = False
+        self.current: tuple[Where, ...] = ()
+        self.since = 0.0
+        self.routes: tuple[Route, ...] = ()
+        """What the plane was last told."""
+        self.small = False
+        """One datagram an envelope is asked for."""
+        self.loss = Loss()
+        self.pings: dict[int, tuple[int | None, float]] = {}
+        """req -> (token of who asked, when sent)."""
+        self.last_tx = 0.0
+        self.busy_since: float | None = None
+        """Since when we send to it without a pause."""
+        self.next_rtt = 0.0
+        self.reported = (0, 0, 0)
+        """The last account we sent it."""
+        self.report_at = 0.0
+        """When its last Report of our envelopes came."""
+        self.relays: tuple[NodeId, ...] = ()
+        self.tries = 0
+        """Attempts to get a session since the last success."""
+        self.dialled_direct = False
+        self.waiting = False
+
+    def way(self, where: Where, label: Label) -> Way:
+        """The way at `where`, made when it is new."""
+        way = self.ways.get(where)
+        if way is None:
+            if len(self.ways) >= MOST_WAYS:
+                spare = next((key for key, each in self.ways.items() if not each.proven), None)
+                if spare is not None:
+                    del self.ways[spare]
+            way = self.ways[where] = Way(where, label)
+        way.label = label
+        return way
+
+    def fresh_way(self, where: Direct) -> Way | None:
+        """The way that sends to the same endpoint, whatever local address it was known by."""
+        found = self.ways.get(where)
+        if found is not None:
+            return found
+        return next(
+            (way for key, way in self.ways.items() if isinstance(key, Direct) and key.endpoint == where.endpoint), None
+        )
+
+    def best_direct(self) -> Way | None:
+        """The proven direct way that carries best."""
+        return self._best([way for way in self.ways.values() if way.proven and isinstance(way.where, Direct)])
+
+    def best_relayed(self) -> Way | None:
+        """The proven relayed way that carries best."""
+        return self._best([way for way in self.ways.values() if way.proven and not isinstance(way.where, Direct)])
+
+    def _best(self, ways: list[Way]) -> Way | None:
+        if not ways:
+            return None
+        sure = [way for way in ways if not way.doubtful] or ways
+        fastest = min(sure, key=_round_trip)
+        now_used = next((way for way in sure if self.current and way.where == self.current[0]), None)
+        if now_used is None or _round_trip(fastest) < _round_trip(now_used) * BETTER - MARGIN:
+            return fastest
+        return now_used
+
+    def choose(self) -> tuple[Way, ...]:
+        """The ways to send on: direct before relayed; both while the direct one is in doubt; or none."""
+        direct, relayed = self.best_direct(), self.best_relayed()
+        if direct is None:
+            return (relayed,) if relayed is not None else ()
+        if direct.doubtful and relayed is not None:
+            return (direct, relayed)
+        return (direct,)
+
+    def control_way(self) -> Way | None:
+        """Where control goes: as data does, or before any proof the way last heard on."""
+        chosen = self.choose()
+        if chosen:
+            return chosen[0]
+        heard = [way for way in self.ways.values() if way.heard_at is not None]
+        return max(heard, key=lambda way: way.heard_at or 0.0, default=None) or next(iter(self.ways.values()), None)
+
+
+def _round_trip(way: Way) -> float:
+    return way.rtt.smoothed if way.rtt.smoothed is not None else 1.0

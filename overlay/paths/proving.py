@@ -1,0 +1,147 @@
+"""Proof of ways: Challenges out, Answers in, larger sizes, and sources that moved (protocol section 5)."""
+
+from __future__ import annotations
+
+from overlay.paths import commands as do
+from overlay.paths import events as happened
+from overlay.paths.board import Board, Timer
+from overlay.paths.endpoints import may_dial, scope
+from overlay.paths.facts import Where
+from overlay.paths.peer import Peer
+from overlay.paths.way import BASE_SIZE, FIRST_WAIT, SIZES, TRIES, Way
+from overlay.values import Direct
+from overlay.wire.messages import Answer, Challenge
+from punch.values import Endpoint
+
+SIZE_ROUNDS = 2
+"""How often the sizes above the base are tried after a proof: one lost round is forgiven."""
+SIZE_WAIT = 1.0
+"""Seconds between them."""
+SIZE_AGAIN = 30.0
+"""Seconds at base size until larger ones are tried again."""
+MOST_ENDPOINTS = 12
+"""Endpoints of one record that get Challenges (protocol section 5)."""
+AMPLIFICATION = 3
+"""Bytes sent to an unproven source for each byte it sent (protocol section 5)."""
+
+
+class Proving:
+    """The part of `paths` that proves ways."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def ask(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Challenge `way` from the first try on; one that is being asked goes on."""
+        if self._board.timers.get((Timer.CHALLENGE, (peer.node, way.where))) is None:
+            way.tries = 0
+            self.repeat(peer, way, now=now)
+
+    def repeat(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Send the next Challenge of a row, or end the row."""
+        if not peer.session or self._board.leaving:
+            return
+        if way.tries >= TRIES:
+            self._unanswered(peer, way, now=now)
+            return
+        self._challenge(peer, way, BASE_SIZE, now=now)
+        wait = FIRST_WAIT * 2.0**way.tries
+        way.tries += 1
+        self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
+
+    def _challenge(self, peer: Peer, way: Way, size: int, *, now: float) -> None:
+        token = self._board.entropy.randbytes(8)
+        way.challenged(token, size, now=now)
+        self._board.out.append(do.SendOn(peer.node, way.where, Challenge(token), pad=size))
+
+    def _unanswered(self, peer: Peer, way: Way, *, now: float) -> None:
+        if way.proven and not way.doubtful:
+            return
+        way.doubt()
+        if way.heard_at is None or way.heard_at < now - 30.0:
+            peer.ways.pop(way.where, None)
+        self._board.settle(peer, now=now)
+
+    def try_sizes(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Send one padded Challenge for each size above the one proven."""
+        larger = [size for size in SIZES if size > way.size]
+        if not way.proven or not larger or way.sized >= SIZE_ROUNDS:
+            return
+        way.sized += 1
+        for size in larger:
+            self._challenge(peer, way, size, now=now)
+        self._board.timers.set((Timer.SIZE, (peer.node, way.where)), now + SIZE_WAIT)
+
+    def back_to_base(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Large datagrams are lost where small ones arrive: base size at once; larger sizes are tried again later."""
+        if way.size == BASE_SIZE:
+            return
+        way.size = BASE_SIZE
+        way.sized = 0
+        self._board.timers.set((Timer.SIZE, (peer.node, way.where)), now + SIZE_AGAIN)
+        self._board.settle(peer, now=now)
+
+    def challenged(self, peer: Peer, where: Where, message: Challenge, size: int, *, now: float) -> None:
+        """The peer asks: answer on the same way, alike in size."""
+        self._board.out.append(do.SendOn(peer.node, where, Answer(message.token), pad=size))
+        way = peer.ways.get(where)
+        if way is not None and not way.proven and peer.session:
+            self.ask(peer, way, now=now)
+
+    def answered(self, peer: Peer, where: Where, message: Answer, *, now: float) -> None:
+        """An Answer counts only from where its Challenge went."""
+        way = peer.ways.get(where) or (peer.fresh_way(where) if isinstance(where, Direct) else None)
+        if way is None or not way.owns(message.token):
+            self._board.drop("answer_unasked")
+            return
+        if way.where != where:
+            # The same endpoint, heard on the address it answered to: that socket is the one to use.
+            del peer.ways[way.where]
+            self._board.timers.clear((Timer.CHALLENGE, (peer.node, way.where)))
+            way.where = where
+            peer.ways[where] = way
+        first = not way.proven
+        way.answered(message.token, now=now)
+        way.heard(now=now)
+        self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
+        self._board.settle(peer, now=now)
+        if first:
+            if isinstance(where, Direct) and scope(where.endpoint.host) != "never":
+                self._board.news.append(happened.AnsweredFrom(where.endpoint))
+            self.try_sizes(peer, way, now=now)
+
+    def came_from(self, peer: Peer, where: Direct, size: int, *, now: float) -> None:
+        """A frame with the highest counter came from a source that is no way of ours yet: a candidate."""
+        if not peer.session:
+            return
+        way = peer.fresh_way(where) or peer.way(where, peer.label)
+        way.allowance += AMPLIFICATION * size
+        if not way.proven and way.allowance >= BASE_SIZE:
+            way.allowance -= BASE_SIZE
+            self.ask_once(peer, way, now=now)
+
+    def ask_once(self, peer: Peer, way: Way, *, now: float) -> None:
+        """One Challenge within a candidate's allowance; each further one needs bytes of its own."""
+        self._challenge(peer, way, BASE_SIZE, now=now)
+
+    def try_endpoints(self, peer: Peer, *, now: float) -> None:
+        """Challenge what the peer's record names, over the session there is."""
+        board = self._board
+        if not peer.session or board.leaving:
+            return
+        for endpoint in self.dialable(peer):
+            via = board.socket_for(endpoint)
+            if via is None:
+                continue
+            where = Direct(via, endpoint)
+            if peer.fresh_way(where) is None:
+                self.ask(peer, peer.way(where, peer.label), now=now)
+
+    def dialable(self, peer: Peer) -> list[Endpoint]:
+        """Endpoints of the peer's record that may get packets of ours."""
+        around = self._board.around
+        return [
+            endpoint
+            for endpoint, kind in peer.endpoints
+            if kind != "stun" and may_dial(endpoint, around=around, shares_public=peer.shares_public)
+        ][:MOST_ENDPOINTS]

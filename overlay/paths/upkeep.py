@@ -1,0 +1,177 @@
+"""Ways kept alive and watched: keepalive, reports, doubt, silence (protocol sections 4 and 5)."""
+
+from __future__ import annotations
+
+from overlay.paths import commands as do
+from overlay.paths import events as happened
+from overlay.paths import facts as told
+from overlay.paths.board import Board, Timer
+from overlay.paths.dialling import Dialling
+from overlay.paths.facts import Where
+from overlay.paths.peer import Peer
+from overlay.paths.proving import Proving
+from overlay.wire.messages import Ping, Pong, Report
+
+KEEPALIVE = 25.0
+"""Seconds without having sent, then a Ping (protocol section 5)."""
+SILENCE_IDLE = 65.0
+"""Seconds without hearing an idle peer: two keepalives and a margin."""
+SILENCE_BUSY = 10.0
+"""Seconds without hearing a peer that we keep sending to."""
+DOUBT_AFTER = 2.0
+"""Seconds of sending with nothing opened until the way is asked again; Reports come each second."""
+REDIAL_AFTER = 5.0
+"""Seconds of sending with nothing opened until a new handshake starts in parallel (protocol section 4)."""
+LARGE_LOST_AFTER = 3.0
+"""Seconds of sending without a Report while small frames arrive: large datagrams are lost (protocol section 5)."""
+RTT_EVERY = 5.0
+"""Seconds between round trips measured under traffic."""
+ROOT = bytes(8)
+"""Gossip's root; anti-entropy comes with the mesh."""
+MOST_PINGS = 64
+"""Unanswered Pings remembered for one peer."""
+
+
+class Upkeep:
+    """The part of `paths` that keeps ways alive."""
+
+    def __init__(self, board: Board, proving: Proving, dialling: Dialling) -> None:
+        self._board = board
+        self._proving = proving
+        self._dialling = dialling
+
+    def heard(self, peer: Peer, where: Where, *, now: float) -> None:
+        """Something of `peer` opened."""
+        way = peer.ways.get(where)
+        if way is not None:
+            doubted = way.doubtful
+            way.heard(now=now)
+            if doubted:
+                self._board.settle(peer, now=now)
+        self.alive(peer, now=now)
+
+    def alive(self, peer: Peer, *, now: float) -> None:
+        """The peer is there, whatever the way."""
+        peer.heard_at = now
+        self._board.timers.clear((Timer.REDIAL, peer.node))
+        if self._board.timers.get((Timer.SILENCE, peer.node)) is None:
+            self._board.timers.set((Timer.SILENCE, peer.node), now + SILENCE_IDLE)
+        if not peer.reached and peer.current:
+            self._board.settle(peer, now=now)
+
+    def session_up(self, peer: Peer, *, now: float) -> None:
+        """From now on something is sent at least every 25 s."""
+        self._board.timers.set((Timer.KEEPALIVE, peer.node), now + KEEPALIVE)
+
+    def keepalive(self, peer: Peer, *, now: float) -> None:
+        """Ping where nothing was sent for long enough."""
+        if not peer.session or self._board.leaving:
+            return
+        if now - peer.last_tx >= KEEPALIVE - 0.001 and peer.current:
+            self._ping(peer, 0, None, now=now)
+            peer.last_tx = now
+        self._board.timers.set((Timer.KEEPALIVE, peer.node), max(peer.last_tx + KEEPALIVE, now + 1.0))
+
+    def silence(self, peer: Peer, *, now: float) -> None:
+        """Still there?"""
+        heard = peer.heard_at or 0.0
+        if now - heard < SILENCE_IDLE - 0.001:
+            self._board.timers.set((Timer.SILENCE, peer.node), heard + SILENCE_IDLE)
+            return
+        self._fall_silent(peer, now=now)
+
+    def _fall_silent(self, peer: Peer, *, now: float) -> None:
+        if peer.reached:
+            peer.reached = False
+            self._board.news.append(happened.PeerSilent(peer.node))
+        for way in list(peer.ways.values()):
+            way.doubt()
+        self._board.settle(peer, now=now)
+        if peer.known and not self._board.leaving:
+            self._board.timers.set((Timer.REDIAL, peer.node), now)
+
+    def ping(self, peer: Peer, token: int | None, *, now: float) -> None:
+        """Measure one round trip; `token` names who asked."""
+        req = self._board.entropy.getrandbits(32) or 1
+        while len(peer.pings) >= MOST_PINGS:
+            del peer.pings[next(iter(peer.pings))]
+        peer.pings[req] = (token, now)
+        self._ping(peer, req, token, now=now)
+
+    def _ping(self, peer: Peer, req: int, token: int | None, *, now: float) -> None:
+        way = peer.control_way()
+        if way is None:
+            if token is not None:
+                self._dialling.traffic_waiting(peer, now=now)
+            return
+        self._board.out.append(do.SendOn(peer.node, way.where, Ping(req, ROOT)))
+
+    def pinged(self, peer: Peer, where: Where, message: Ping) -> None:
+        """Answer where RTT is wanted."""
+        if message.req:
+            self._board.out.append(do.SendOn(peer.node, where, Pong(message.req, ROOT)))
+
+    def ponged(self, peer: Peer, where: Where, message: Pong, *, now: float) -> None:
+        """Take the round trip."""
+        entry = peer.pings.pop(message.req, None)
+        if entry is None:
+            self._board.drop("pong_unasked")
+            return
+        token, sent = entry
+        way = peer.ways.get(where)
+        if way is not None:
+            way.rtt.sample(now - sent)
+        if token is not None:
+            self._board.news.append(happened.PongHeard(peer.node, token, now - sent, self._board.view(peer)))
+
+    def reported(self, peer: Peer, message: Report, *, now: float) -> None:
+        """What the peer got of what we sent."""
+        peer.loss.report(message.complete, message.incomplete, now=now)
+        peer.report_at = now
+
+    def traffic(self, peer: Peer, fact: told.Traffic, *, now: float) -> None:
+        """The plane's counters, each second."""
+        if fact.last_rx > (peer.heard_at or 0.0):
+            if peer.current and (way := peer.ways.get(peer.current[0])) is not None:
+                way.heard_at = fact.last_rx
+            self.alive(peer, now=now)
+            peer.heard_at = fact.last_rx
+        self._report(peer, fact)
+        sending = fact.last_tx > now - 1.5
+        peer.last_tx = max(peer.last_tx, fact.last_tx)
+        if not sending or not peer.session or peer.heard_at is None:
+            peer.busy_since = None
+            return
+        if peer.busy_since is None:
+            peer.busy_since = now
+        if now >= peer.next_rtt:
+            peer.next_rtt = now + RTT_EVERY
+            self.ping(peer, None, now=now)
+        self._watch(peer, now=now)
+
+    def _report(self, peer: Peer, fact: told.Traffic) -> None:
+        account = (fact.complete, fact.incomplete, fact.highest)
+        if peer.session and account[:2] != peer.reported[:2] and (way := peer.control_way()) is not None:
+            peer.reported = account
+            self._board.out.append(do.SendOn(peer.node, way.where, Report(*account)))
+
+    def _watch(self, peer: Peer, *, now: float) -> None:
+        """We keep sending: how long was nothing heard?"""
+        since = max(peer.heard_at or 0.0, peer.busy_since or now)
+        quiet = now - since
+        way = peer.ways.get(peer.current[0]) if peer.current else None
+        if quiet < DOUBT_AFTER:
+            if way is not None and now - max(peer.report_at, peer.busy_since or now) > LARGE_LOST_AFTER:
+                self._proving.back_to_base(peer, way, now=now)
+            return
+        if way is not None and not way.doubtful:
+            way.doubtful = True
+            for each in list(peer.ways.values()):
+                self._proving.ask(peer, each, now=now)
+            self._board.settle(peer, now=now)
+            if peer.best_relayed() is None:
+                self._board.out.append(do.FindRelay(peer.node))
+        if quiet >= REDIAL_AFTER and self._board.timers.get((Timer.REDIAL, peer.node)) is None:
+            self._board.timers.set((Timer.REDIAL, peer.node), now)
+        if quiet >= SILENCE_BUSY and peer.reached:
+            self._fall_silent(peer, now=now)

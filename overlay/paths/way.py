@@ -1,0 +1,99 @@
+"""One way to a peer: its proof, its round trips, its size.
+
+unproven --Challenge sent--> asked --Answer from the same source--> proven
+proven --no answer to what was sent--> asked again, in doubt --5 tries--> unproven
+"""
+
+from __future__ import annotations
+
+from overlay.paths.estimate import RoundTrip
+from overlay.paths.facts import Where
+from overlay.values import Label
+
+BASE_SIZE = 1200
+"""UDP payload bytes that every path carries (protocol section 5)."""
+SIZES = (1372, 1412, 1452, 1472)
+"""Sizes tried above the base (protocol section 5): common tunnels, IPv6 and IPv4 on a 1,500-byte link."""
+TRIES = 4
+"""Packets an endpoint gets before it is left alone (protocol section 5)."""
+FIRST_WAIT = 0.25
+"""Seconds until a Challenge is repeated; doubles."""
+
+
+class Way:
+    """What we know of one way."""
+
+    __slots__ = (
+        "_pending",
+        "allowance",
+        "doubtful",
+        "heard_at",
+        "label",
+        "proven_at",
+        "rtt",
+        "sent_at",
+        "size",
+        "sized",
+        "tries",
+        "where",
+    )
+
+    def __init__(self, where: Where, label: Label) -> None:
+        self.where = where
+        self.label = label
+        """What the receiver wants on our frames."""
+        self.proven_at: float | None = None
+        self.heard_at: float | None = None
+        self.sent_at = 0.0
+        self.doubtful = False
+        """Sent on it and nothing opened: used together with a spare until it answers."""
+        self.tries = 0
+        self.size = BASE_SIZE
+        self.sized = 0
+        """How often larger sizes were tried since the proof."""
+        self.rtt = RoundTrip()
+        self.allowance: float = 0.0
+        """Bytes an unproven source that came to us may still be sent (3x what it sent)."""
+        self._pending: dict[bytes, tuple[float, int]] = {}
+
+    @property
+    def proven(self) -> bool:
+        """A Challenge came back."""
+        return self.proven_at is not None
+
+    def challenged(self, token: bytes, size: int, *, now: float) -> None:
+        """A Challenge of `size` bytes went out."""
+        while len(self._pending) >= 16:
+            del self._pending[next(iter(self._pending))]
+        self._pending[token] = (now, size)
+        self.sent_at = now
+
+    def answered(self, token: bytes, *, now: float) -> bool:
+        """Take an Answer; False when the token is none of ours."""
+        entry = self._pending.pop(token, None)
+        if entry is None:
+            return False
+        sent, size = entry
+        self.rtt.sample(now - sent)
+        self.size = max(self.size, size)
+        self.tries = 0
+        if self.proven_at is None:
+            self.proven_at = now
+        return True
+
+    def owns(self, token: bytes) -> bool:
+        """True when `token` was sent on this way and is not answered yet."""
+        return token in self._pending
+
+    def doubt(self) -> None:
+        """The proof no longer holds; what was learned of the path's size neither."""
+        self.proven_at = None
+        self.doubtful = False
+        self.size = BASE_SIZE
+        self.sized = 0
+        self._pending.clear()
+
+    def heard(self, *, now: float) -> None:
+        """Something opened that came this way."""
+        self.heard_at = now
+        self.doubtful = False
