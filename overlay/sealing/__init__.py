@@ -1,0 +1,26 @@
+"""What seals and opens (protocol sections 2 and 4): code shared by every key's owner, never instances.
+
+suite   which ciphers, how nonce and associated data are laid
+keys    HKDF-BLAKE2s and the table of what is derived with it
+replay  the window of counters already seen
+"""
+
+from overlay.sealing.keys import derive, derive_psk, hkdf, hmac_blake2s
+from overlay.sealing.replay import ReplayWindow
+from overlay.sealing.suite import CIPHERS, TAG_SIZE, Aead, aad, aead, available, first_common, nonce
+
+__all__ = [
+    "CIPHERS",
+    "TAG_SIZE",
+    "Aead",
+    "ReplayWindow",
+    "aad",
+    "aead",
+    "available",
+    "derive",
+    "derive_psk",
+    "first_common",
+    "hkdf",
+    "hmac_blake2s",
+    "nonce",
+]
