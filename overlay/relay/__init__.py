@@ -1,1 +1,13 @@
-"""Circuits I open, circuits I carry (protocol section 7)."""
+"""Circuits I open, circuits I carry (protocol section 7).
+
+    source                          carrier                              target
+    OpenCircuit(req, label 11)  ->  21 ahead: OpenCircuit(req', 22)  ->  31: CircuitReady
+    CircuitReady                <-  CircuitOpened(req, 21), Forward  <-  CircuitOpened(req', 31)
+    writes 21, takes 11             21 -> 31, 22 -> 11                   writes 22, takes 31
+
+relay      the machine: what neighbours ask and answer, what dies with whom
+circuits   legs, circuits, and every index over them
+courier    which handshakes are carried, for whom
+limits     how many, how long, and the words of refusals and drops
+facts  commands  events
+"""

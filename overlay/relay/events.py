@@ -16,14 +16,18 @@ class CircuitReady(Struct, frozen=True):
     """Ours: the relay writes it on frames that come to us."""
     out_label: Label
     """The relay's: we write it on frames that go."""
+    spare: bool = False
+    """Both ends opened one and an older stands: take frames with `label`, go on sending by the older."""
 
 
 class CircuitLost(Struct, frozen=True):
-    """The circuit to `peer` over `relay` is gone; its own `label` is no longer taken."""
+    """The circuit to `peer` over `relay`, standing or asked for, is gone; its own `label` is no longer taken."""
 
     peer: NodeId
     relay: NodeId
     label: Label
+    spare: bool = False
+    """Another one stands, and the last CircuitReady of this pair names it: only the label matters."""
 
 
 class CircuitDenied(Struct, frozen=True):

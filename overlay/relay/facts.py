@@ -7,6 +7,9 @@ from msgspec import Struct
 from overlay.values import Label, NodeId
 from overlay.wire.messages import CircuitGone, CircuitOpened, CircuitRefused, OpenCircuit
 
+CircuitTalk = OpenCircuit | CircuitOpened | CircuitRefused | CircuitGone
+"""Messages about circuits."""
+
 
 class NeighbourUp(Struct, frozen=True):
     """A session with `peer` is open and a proven direct way reaches it: it may carry for us and we for it."""
@@ -38,7 +41,7 @@ class CircuitMessage(Struct, frozen=True):
     """A circuit message of the neighbour `peer`."""
 
     peer: NodeId
-    message: OpenCircuit | CircuitOpened | CircuitRefused | CircuitGone
+    message: CircuitTalk
 
 
 class CarryAsked(Struct, frozen=True):
@@ -52,7 +55,11 @@ class CarryAsked(Struct, frozen=True):
 
 
 class CircuitsUsed(Struct, frozen=True):
-    """Circuits (by the in-label of either direction) that carried since last told, with bytes; each second."""
+    """Circuits that carried since last told, with bytes; each second.
+
+    Named by a label of ours: of either direction where we carry; at an end by `CircuitReady.label`, for frames that
+    came and for frames that went.
+    """
 
     carried: tuple[tuple[Label, int], ...]
 

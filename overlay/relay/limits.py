@@ -1,0 +1,38 @@
+"""How many, how long, how often; and the words for what is refused or dropped."""
+
+from __future__ import annotations
+
+MAX_LINKS = 8
+"""Links of a circuit at most (protocol section 7)."""
+MAX_CIRCUITS = 256
+"""Circuits that one neighbour may have asked us for (protocol section 7)."""
+IDLE = 60.0
+"""Seconds without a frame after which a circuit is closed (protocol section 7)."""
+REPEAT = 0.25
+"""Seconds until a request is repeated first; each wait doubles the one before."""
+TRIES = 5
+"""Requests sent before a neighbour counts as silent, 7.75 s after the first."""
+IGNORED = 60.0
+"""Seconds for which a refused link is ignored (protocol section 8)."""
+REFUSALS_KEPT = 64
+"""Refusals remembered a neighbour, so that a repeated request hears the same again."""
+
+EARLY_KEPT, EARLY = 64, 5.0
+"""Requests held for neighbours whose way we have not proven yet though they proved ours, and for how many seconds."""
+
+REASONS = ("no_peer", "off", "full", "hops")
+"""Why a circuit is refused, on the wire."""
+
+DROPS = {
+    "circuit_stranger": "a circuit message of a node that is no neighbour with a proven way, and did not become one",
+    "circuit_bad": "a request that contradicts itself or an earlier one",
+    "circuit_forged": "a request in another node's name",
+    "circuit_refused": "a request refused for its peer, our policy or a limit",
+    "circuit_unknown": "an answer nobody waits for, or the end of a circuit nobody has",
+    "carried_forged": "a handshake in another node's name, or back to the one that sent it",
+    "carried_off": "a handshake to carry while we do not carry",
+    "carried_hops": "a handshake that crossed enough links",
+    "carried_no_peer": "a handshake for a node that is no neighbour of ours",
+    "carried_flood": "more handshakes to carry than one neighbour may send",
+}
+"""What `Relay.drops` counts, and what it means."""

@@ -1,0 +1,434 @@
+"""The machine: opens circuits to peers over a neighbour, answers as their target, and carries for others.
+
+A circuit comes to stand by one request a link, each repeated until answered. It dies of a CircuitGone, with a
+neighbour it touches, with the policy, or after a minute idle; every death is told along the legs that are left.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from overlay.relay.circuits import Book, Circuit, Leg
+from overlay.relay.commands import Command, Forward, SendRelay, StopForward
+from overlay.relay.courier import Courier
+from overlay.relay.events import CircuitDenied, CircuitLost, CircuitReady, Event, HandshakeCarried
+from overlay.relay.facts import (
+    CarryAsked,
+    CircuitMessage,
+    CircuitsUsed,
+    CircuitTalk,
+    CircuitUnwanted,
+    CircuitWanted,
+    Fact,
+    NeighbourDown,
+    NeighbourUp,
+    PolicyChanged,
+)
+from overlay.relay.limits import (
+    EARLY,
+    EARLY_KEPT,
+    IDLE,
+    IGNORED,
+    MAX_CIRCUITS,
+    MAX_LINKS,
+    REASONS,
+    REFUSALS_KEPT,
+    REPEAT,
+    TRIES,
+)
+from overlay.values import Label, NodeId
+from overlay.wire.messages import Carried, CircuitGone, CircuitOpened, CircuitRefused, OpenCircuit
+from punch.timers import Timers
+
+
+class Timer(enum.Enum):
+    """All timers of this machine; each is named with what it belongs to."""
+
+    REPEAT = enum.auto()
+    """(circuit key): ask the neighbour ahead again."""
+    IDLE = enum.auto()
+    """(circuit key): close it if nothing passed."""
+    DENIED = enum.auto()
+    """(peer, relay): forget that it was refused."""
+
+
+class Relay:
+    """The circuits of this node. `avoid` says which labels other rooms hold: a session's direct ones, say."""
+
+    def __init__(
+        self,
+        *,
+        own: NodeId,
+        enabled: bool,
+        entropy: random.Random,
+        avoid: Callable[[Label], bool] = lambda label: False,
+        now: float,
+    ) -> None:
+        self.drops: dict[str, int] = {}
+        self._own = own
+        self._enabled = enabled
+        self._entropy = entropy
+        self._avoid = avoid
+        self._up: dict[NodeId, None] = {}
+        self._book = Book()
+        self._courier = Courier()
+        self._denied: dict[tuple[NodeId, NodeId], None] = {}
+        self._early: deque[tuple[float, NodeId, OpenCircuit]] = deque()
+        self._refusals: dict[NodeId, dict[int, str]] = {}
+        self._timers: Timers[tuple[Timer, Label | tuple[NodeId, NodeId]]] = Timers()
+        self._out: deque[Command] = deque()
+        self._told: deque[Event] = deque()
+
+    # --- the verbs
+
+    def tell(self, fact: Fact, *, now: float) -> None:
+        """Hand over what is known now."""
+        match fact:
+            case CircuitsUsed(carried):
+                self._used(carried, now)
+            case CircuitMessage(peer, message):
+                self._message(peer, message, now)
+            case CarryAsked():
+                self._carry(fact, now)
+            case CircuitWanted(peer, relay):
+                self._want(peer, relay, now)
+            case CircuitUnwanted(peer, relay):
+                self._unwant(peer, relay)
+            case NeighbourUp(peer):
+                self._neighbour_up(peer, now)
+            case NeighbourDown(peer):
+                self._neighbour_down(peer)
+            case PolicyChanged(enabled):
+                self._policy(enabled)
+
+    def next_timeout(self) -> float | None:
+        """The moment `handle_timeout` wants to be called at, or None."""
+        return self._timers.next()
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Repeat what is unanswered, close what is idle, forget what was refused."""
+        for timer, of in self._timers.expired(now):
+            if isinstance(of, tuple):
+                self._denied.pop(of, None)
+            elif (circuit := self._book.with_label(of)) is None:
+                continue
+            elif timer is Timer.REPEAT:
+                self._ask(circuit, now)
+            elif now < circuit.used + IDLE:
+                self._timers.set((Timer.IDLE, of), circuit.used + IDLE)
+            else:
+                self._end(circuit)
+
+    def commands(self) -> Iterator[Command]:
+        """Drain what is to be done, oldest first."""
+        while self._out:
+            yield self._out.popleft()
+
+    def events(self) -> Iterator[Event]:
+        """Drain what happened, oldest first."""
+        while self._told:
+            yield self._told.popleft()
+
+    # --- questions
+
+    def carrying(self) -> int:
+        """How many circuits of others stand here."""
+        return self._book.carrying
+
+    def circuit(self, peer: NodeId, relay: NodeId) -> CircuitReady | None:
+        """The circuit to `peer` over `relay` that we send on, or None."""
+        circuit = self._book.standing(peer, relay)
+        return None if circuit is None else _ready(circuit, spare=False)
+
+    def uses(self, label: Label) -> bool:
+        """Whether `label` is one of ours here, so that other rooms avoid it."""
+        return self._book.with_label(label) is not None
+
+    def denied(self, peer: NodeId) -> list[NodeId]:
+        """The neighbours that would not carry to `peer` within the last minute, longest ago first."""
+        return [relay for target, relay in self._denied if target == peer]
+
+    # --- what this host wants
+
+    def _want(self, peer: NodeId, relay: NodeId, now: float) -> None:
+        if peer in (self._own, relay) or relay == self._own or self._book.ends(peer, relay):
+            return
+        ahead = Leg(relay, self._fresh_request(), self._fresh_label(), None)
+        self._ask(self._enter(Circuit(self._own, peer, None, ahead, MAX_LINKS - 1, now)), now)
+
+    def _unwant(self, peer: NodeId, relay: NodeId) -> None:
+        for circuit in reversed(self._book.ends(peer, relay)):
+            self._end(circuit, silent=not circuit.stands)
+
+    def _policy(self, enabled: bool) -> None:
+        self._enabled = enabled
+        if not enabled:
+            for circuit in self._book.carried():
+                self._end(circuit, refusal="off")
+
+    def _used(self, carried: tuple[tuple[Label, int], ...], now: float) -> None:
+        for label, _ in carried:
+            if (circuit := self._book.with_label(label)) is not None:
+                circuit.used = now
+
+    # --- who is there
+
+    def _neighbour_up(self, peer: NodeId, now: float) -> None:
+        if peer in self._up:
+            return
+        self._up[peer] = None
+        for pair in [pair for pair in self._denied if pair[1] == peer]:
+            self._forgive(pair)
+        for circuit in self._book.touching(peer):
+            circuit.tries = 0
+            self._ask(circuit, now)
+        early, self._early = self._early, deque()
+        for at, neighbour, message in early:
+            if neighbour != peer:
+                self._early.append((at, neighbour, message))
+            elif now <= at + EARLY:
+                self._asked(peer, message, now)
+            else:
+                self._drop("circuit_stranger")
+
+    def _neighbour_down(self, peer: NodeId) -> None:
+        self._up.pop(peer, None)
+        self._refusals.pop(peer, None)
+        self._courier.forget(peer)
+        for circuit in reversed(self._book.touching(peer)):
+            self._end(circuit, gone=peer)
+
+    # --- handshakes
+
+    def _carry(self, asked: CarryAsked, now: float) -> None:
+        if asked.to == self._own and asked.sender != self._own:
+            self._told.append(HandshakeCarried(asked.peer, asked.sender, asked.payload))
+            return
+        if reason := self._courier.objection(asked, reachable=self._up, enabled=self._enabled, now=now):
+            self._drop(reason)
+            return
+        hops = min(asked.hops, MAX_LINKS - 1) - 1
+        self._send(asked.to, Carried(asked.to, asked.sender, asked.payload, hops))
+
+    # --- circuits: what neighbours say
+
+    def _message(self, peer: NodeId, message: CircuitTalk, now: float) -> None:
+        if peer not in self._up:
+            self._too_early(peer, message, now)
+            return
+        match message:
+            case OpenCircuit():
+                self._asked(peer, message, now)
+            case CircuitOpened(req, label):
+                self._opened(peer, req, Label(label), now)
+            case CircuitRefused(req, reason):
+                self._refused(peer, req, reason, now)
+            case CircuitGone(label):
+                self._gone(peer, label)
+
+    def _too_early(self, peer: NodeId, message: CircuitTalk, now: float) -> None:
+        """The neighbour proved its way to us a moment before we proved ours to it: its request can wait."""
+        while self._early and now > self._early[0][0] + EARLY:
+            self._early.popleft()
+            self._drop("circuit_stranger")
+        if isinstance(message, OpenCircuit) and len(self._early) < EARLY_KEPT:
+            self._early.append((now, peer, message))
+        else:
+            self._drop("circuit_stranger")
+
+    def _asked(self, peer: NodeId, message: OpenCircuit, now: float) -> None:
+        if (known := self._book.opened_by(peer, message.req)) is not None:
+            self._asked_again(known, message)
+            return
+        reason = self._refusals.get(peer, {}).get(message.req) or self._objection(peer, message)
+        if reason is not None:
+            self._refuse(peer, message.req, reason)
+            return
+        source, target = NodeId(message.source), NodeId(message.target)
+        back = Leg(peer, message.req, self._fresh_label(), Label(message.label))
+        if target == self._own:
+            self._stand(self._enter(Circuit(source, target, back, None, 0, now)), now)
+            return
+        ahead = Leg(target, self._fresh_request(), self._fresh_label(back), None)
+        hops = min(message.hops, MAX_LINKS - 1) - 1
+        self._ask(self._enter(Circuit(source, target, back, ahead, hops, now)), now)
+
+    def _asked_again(self, circuit: Circuit, message: OpenCircuit) -> None:
+        """A request that was repeated hears the same answer, or the one that is still to come."""
+        assert circuit.back is not None
+        if (message.source, message.target, message.label) != (circuit.source, circuit.target, circuit.back.out_label):
+            self._drop("circuit_bad")
+        elif circuit.stands:
+            self._send(circuit.back.neighbour, CircuitOpened(circuit.back.request, circuit.back.label))
+
+    def _objection(self, peer: NodeId, message: OpenCircuit) -> str | None:
+        """Why we will not be part of this circuit, in the wire's words; None: we will."""
+        ends = (message.source, message.target)
+        if message.target == peer or message.source in (message.target, self._own) or ends == (peer, self._own):
+            return self._because("circuit_bad", "no_peer")
+        if self._book.writing(peer, message.label) is not None:
+            return self._because("circuit_bad", "full")
+        if self._book.count_by(peer) >= MAX_CIRCUITS:
+            return self._because("circuit_refused", "full")
+        return None if message.target == self._own else self._objection_to_carry(peer, message)
+
+    def _objection_to_carry(self, peer: NodeId, message: OpenCircuit) -> str | None:
+        if not self._enabled:
+            return self._because("circuit_refused", "off")
+        if message.source != peer:
+            return self._because("circuit_forged", "no_peer")
+        if message.hops == 0:
+            return self._because("circuit_refused", "hops")
+        if message.target not in self._up:
+            return self._because("circuit_refused", "no_peer")
+        return None
+
+    def _opened(self, peer: NodeId, request: int, label: Label, now: float) -> None:
+        circuit = self._book.asked(peer, request)
+        if circuit is None:
+            self._drop("circuit_unknown")
+        elif circuit.stands:
+            return
+        elif self._book.writing(peer, label) is not None:
+            self._drop("circuit_bad")
+        else:
+            self._book.complete(circuit, label)
+            self._stand(circuit, now)
+
+    def _refused(self, peer: NodeId, request: int, reason: str, now: float) -> None:
+        circuit = self._book.asked(peer, request)
+        if circuit is None or circuit.stands:
+            self._drop("circuit_unknown")
+        else:
+            self._fail(circuit, reason if reason in REASONS else "no_peer", gone=peer, now=now)
+
+    def _gone(self, peer: NodeId, label: int) -> None:
+        circuit = self._book.writing(peer, label)
+        if circuit is None:
+            self._drop("circuit_unknown")
+        else:
+            self._end(circuit, gone=peer)
+
+    # --- circuits: birth and death
+
+    def _enter(self, circuit: Circuit) -> Circuit:
+        self._book.add(circuit)
+        self._timers.set((Timer.IDLE, circuit.key), circuit.used + IDLE)
+        return circuit
+
+    def _ask(self, circuit: Circuit, now: float) -> None:
+        """Ask the neighbour ahead, again if it did not answer; give up after the last try."""
+        ahead = circuit.ahead
+        if ahead is None or circuit.stands:
+            return
+        if circuit.tries == TRIES:
+            self._fail(circuit, "no_answer", gone=None, now=now)
+            return
+        if ahead.neighbour in self._up:
+            request = OpenCircuit(ahead.request, circuit.source, circuit.target, ahead.label, circuit.hops)
+            self._send(ahead.neighbour, request)
+        self._timers.set((Timer.REPEAT, circuit.key), now + REPEAT * 2**circuit.tries)
+        circuit.tries += 1
+
+    def _stand(self, circuit: Circuit, now: float) -> None:
+        """Every label is known: forward or use it, and answer the one that asked."""
+        circuit.used = now
+        self._timers.clear((Timer.REPEAT, circuit.key))
+        back, ahead = circuit.back, circuit.ahead
+        if back is not None and ahead is not None:
+            self._out.append(_forward(back, ahead))
+            self._out.append(_forward(ahead, back))
+        else:
+            self._forgive(circuit.pair)
+            self._told.append(_ready(circuit, spare=self._book.standing(*circuit.pair) is not circuit))
+        if back is not None:
+            self._send(back.neighbour, CircuitOpened(back.request, back.label))
+
+    def _fail(self, circuit: Circuit, reason: str, *, gone: NodeId | None, now: float) -> None:
+        """The leg ahead will not come: say so to whoever wanted it."""
+        self._end(circuit, gone=gone, refusal=reason if reason in REASONS else "no_peer", silent=True)
+        if circuit.carried or self._book.standing(*circuit.pair) is not None:
+            return
+        peer, relay = circuit.pair
+        self._forgive(circuit.pair)
+        self._denied[circuit.pair] = None
+        self._timers.set((Timer.DENIED, circuit.pair), now + IGNORED)
+        self._told.append(CircuitDenied(peer, relay, reason))
+
+    def _end(
+        self, circuit: Circuit, *, gone: NodeId | None = None, refusal: str = "no_peer", silent: bool = False
+    ) -> None:
+        """Forget a circuit and tell every leg but the one to `gone`; `silent`: our own rooms never heard of it."""
+        first = circuit.carried or self._book.standing(*circuit.pair) is circuit
+        self._book.remove(circuit)
+        self._timers.clear((Timer.REPEAT, circuit.key))
+        self._timers.clear((Timer.IDLE, circuit.key))
+        for leg in circuit.legs:
+            if leg.neighbour == gone or leg.neighbour not in self._up:
+                continue
+            if leg is circuit.back and not circuit.stands:
+                self._refuse(leg.neighbour, leg.request, refusal)
+            else:
+                self._send(leg.neighbour, CircuitGone(leg.label))
+        if circuit.carried:
+            self._out.extend(StopForward(leg.label) for leg in circuit.legs if circuit.stands)
+        elif not silent:
+            self._lost(circuit, first)
+
+    def _lost(self, circuit: Circuit, first: bool) -> None:
+        """An end of ours is gone; where both sides opened one, the other takes its place."""
+        peer, relay = circuit.pair
+        heir = self._book.standing(peer, relay)
+        if heir is not None and first:
+            self._told.append(_ready(heir, spare=False))
+        self._told.append(CircuitLost(peer, relay, circuit.key, spare=heir is not None))
+
+    def _refuse(self, neighbour: NodeId, request: int, reason: str) -> None:
+        kept = self._refusals.setdefault(neighbour, {})
+        kept[request] = reason
+        if len(kept) > REFUSALS_KEPT:
+            del kept[next(iter(kept))]
+        self._send(neighbour, CircuitRefused(request, reason))
+
+    def _forgive(self, pair: tuple[NodeId, NodeId]) -> None:
+        if pair in self._denied:
+            del self._denied[pair]
+            self._timers.clear((Timer.DENIED, pair))
+
+    # --- small things
+
+    def _fresh_label(self, other: Leg | None = None) -> Label:
+        while True:
+            label = Label(self._entropy.getrandbits(32))
+            if not (self._avoid(label) or self.uses(label) or (other is not None and other.label == label)):
+                return label
+
+    def _fresh_request(self) -> int:
+        while self._book.has_request(request := self._entropy.getrandbits(32)):
+            pass
+        return request
+
+    def _send(self, peer: NodeId, message: CircuitTalk | Carried) -> None:
+        self._out.append(SendRelay(peer, message))
+
+    def _drop(self, reason: str) -> None:
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def _because(self, counted: str, said: str) -> str:
+        self._drop(counted)
+        return said
+
+
+def _forward(come: Leg, go: Leg) -> Forward:
+    assert go.out_label is not None
+    return Forward(come.label, come.neighbour, go.neighbour, go.out_label)
+
+
+def _ready(circuit: Circuit, *, spare: bool) -> CircuitReady:
+    peer, relay = circuit.pair
+    (leg,) = circuit.legs
+    assert leg.out_label is not None
+    return CircuitReady(peer, relay, leg.label, leg.out_label, spare)
