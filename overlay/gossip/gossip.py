@@ -1,0 +1,402 @@
+"""The room of records: our own, those of the others, their spread, and who holds which name and address.
+
+SessionUp, HaveReceived, WantReceived, RecordsReceived --> spread --> SendGossip
+                                    | a record
+                 decode, newer?, budget, signature --> members --> MemberChanged
+                                                    \\-> bindings --> AddressBound, AddressUnbound, Conflict
+SelfChanged, NoPeers, FirstDial --> own record --> OwnRecordIssued, AddressClaimed
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from overlay.gossip.addresses import SILENT, Bindings, must_move
+from overlay.gossip.commands import Command
+from overlay.gossip.events import (
+    AddressBound,
+    AddressUnbound,
+    Conflict,
+    ConflictOver,
+    Event,
+    MemberChanged,
+    MemberGone,
+)
+from overlay.gossip.facts import (
+    Fact,
+    FirstDial,
+    HaveReceived,
+    Heard,
+    MemberLeft,
+    NoPeers,
+    RecordsReceived,
+    Remembered,
+    SelfChanged,
+    SessionDown,
+    SessionUp,
+    WantReceived,
+)
+from overlay.gossip.members import MAX_RECORDS, Members
+from overlay.gossip.names import unique_names
+from overlay.gossip.own import OwnRecord
+from overlay.gossip.record import Record
+from overlay.gossip.records import decode, is_signed
+from overlay.gossip.spread import Spread
+from overlay.identity import Identity, NetworkKeys
+from overlay.values import NodeId, short_id
+from overlay.wire.codec import Malformed
+from punch.timers import Timers
+
+CLAIM_AFTER = 1.0
+"""Seconds after the first dial at which an address is claimed, synced or not."""
+TIDY = 60.0
+"""Seconds between two looks at what is old."""
+TOLD = 4
+"""Conflicts, and rivals of each, that are told by name."""
+
+
+class Timer(Enum):
+    """What the room waits for, beside its spread."""
+
+    CLAIM = auto()
+    """The first dial was a second ago: take an address, synced or not."""
+    ISSUE = auto()
+    """Our record may be signed again."""
+    REFRESH = auto()
+    """Our record is an interval old."""
+    TIDY = auto()
+    """Look for what is old."""
+
+
+class Gossip:
+    """The machine; see the module."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        network: NetworkKeys,
+        name: str,
+        fixed_ipv4: str | None,
+        remembered_ipv4: str | None,
+        version: str,
+        relay: bool,
+        boot: bytes,
+        sequence: int,
+        entropy: random.Random,
+        now: float,
+    ) -> None:
+        """Issue the first record, above `sequence`; its address is empty unless given or remembered.
+
+        Raises:
+            UsageError: `name` is no DNS label, or `fixed_ipv4` is not of this network.
+        """
+        self.drops: dict[str, int] = {}
+        self._network = network.name
+        self._entropy = entropy
+        self._own = OwnRecord(
+            identity,
+            network,
+            name=name,
+            ipv4=fixed_ipv4 or remembered_ipv4 or "",
+            fixed=fixed_ipv4 is not None,
+            version=version,
+            relay=relay,
+            boot=boot,
+            sequence=sequence,
+        )
+        self._members = Members()
+        self._bindings = Bindings()
+        self._spread = Spread(self._members, self.drops)
+        self._timers: Timers[Timer] = Timers()
+        self._events: list[Event] = []
+        self._changed: dict[NodeId, bool] = {}
+        self._names = {self._own.id: name}
+        self._names_stale = False
+        self._conflicts: dict[str, str] = {}
+        self._timers.set(Timer.TIDY, now + TIDY)
+        self._bindings.claim(self._own.id, self._own.addresses, take=True)
+        self._issued(now=now)
+        self._settle(now=now)
+
+    # -- what others may ask ------------------------------------------------------------------------------------
+
+    @property
+    def own(self) -> Record:
+        """Our record as last signed."""
+        return self._own.record
+
+    @property
+    def own_signed(self) -> bytes:
+        """Its signed bytes, for handshakes."""
+        return self._own.signed
+
+    def member(self, node: NodeId) -> Record | None:
+        """The record of a member, our own too; None for one unknown or gone."""
+        held = self._members.get(node)
+        return held.record if held else None
+
+    def members(self) -> list[Record]:
+        """The records of all others, in the order they came to be known."""
+        return [held.record for held in self._members.all() if held.record.id != self._own.id]
+
+    def signed_records(self) -> tuple[bytes, ...]:
+        """The signed records of all others, to be kept on disk and told as Remembered at the next start."""
+        return tuple(held.signed for held in self._members.all() if held.record.id != self._own.id)
+
+    def name_of(self, node: NodeId) -> str:
+        """What a member is called here, unique; a stranger by its short id."""
+        return self._names.get(node) or short_id(node)
+
+    def bound(self, address: str) -> NodeId | None:
+        """Who holds the overlay `address` (canonical text): a member, ourselves, or nobody."""
+        return self._bindings.holder(address)
+
+    # -- the verbs ----------------------------------------------------------------------------------------------
+
+    def tell(self, fact: Fact, *, now: float) -> None:
+        """Hand over what is known now."""
+        match fact:
+            case Heard():
+                self._members.heard(fact.peer, now=now)
+            case HaveReceived():
+                self._spread.have(fact.peer, fact.entries, now=now)
+            case WantReceived():
+                self._spread.want(fact.peer, fact.ids, now=now)
+            case RecordsReceived():
+                self._take_all(fact.records, fact.peer, now=now)
+            case Remembered():
+                self._take_all(fact.records, None, now=now)
+            case SessionUp():
+                self._session_up(fact, now=now)
+            case SessionDown():
+                self._spread.down(fact.peer)
+            case SelfChanged():
+                self._own.describe(fact.endpoints, fact.links, relay=fact.relay)
+            case FirstDial():
+                self._claim_soon(now=now)
+            case NoPeers():
+                self._claim()
+            case MemberLeft():
+                self._spread.down(fact.peer)
+                self._gone(fact.peer, left=True, now=now)
+        if self._spread.synced:
+            self._claim()
+        self._settle(now=now)
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is due."""
+        due = [at for at in (self._timers.next(), self._spread.next_timeout()) if at is not None]
+        return min(due, default=None)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due."""
+        tidy_at = self._timers.get(Timer.TIDY) or now
+        for timer in self._timers.expired(now):
+            match timer:
+                case Timer.CLAIM:
+                    self._claim()
+                case Timer.ISSUE | Timer.REFRESH:
+                    self._issue(now=now)
+                case Timer.TIDY:
+                    self._tidy(now - tidy_at, now=now)
+        self._spread.handle_timeout(now=now)
+        self._settle(now=now)
+
+    def commands(self) -> Iterator[Command]:
+        """Drain what is to be sent."""
+        return self._spread.drain()
+
+    def events(self) -> Iterator[Event]:
+        """Drain what happened."""
+        events, self._events = self._events, []
+        yield from events
+
+    # -- our own record -----------------------------------------------------------------------------------------
+
+    def _claim_soon(self, *, now: float) -> None:
+        if not self._own.ipv4 and self._timers.get(Timer.CLAIM) is None:
+            self._timers.set(Timer.CLAIM, now + CLAIM_AFTER)
+
+    def _claim(self) -> None:
+        """Take the first derived address that nobody holds, unless we have one."""
+        if not self._own.ipv4:
+            self._timers.clear(Timer.CLAIM)
+            self._move()
+
+    def _move(self) -> None:
+        self._own.choose(self._bindings.held())
+        self._bindings.claim(self._own.id, self._own.addresses, take=True)
+
+    def _issue(self, *, now: float) -> None:
+        self._own.issue()
+        self._issued(now=now)
+
+    def _issued(self, *, now: float) -> None:
+        """A record of ours was signed: hold it, tell it, and plan the next."""
+        self._members.put(self._own.record, self._own.signed, now=now)
+        self._spread.announce(self._own.id, (), own=True, now=now)
+        self._timers.clear(Timer.ISSUE)
+        self._timers.set(Timer.REFRESH, now + self._members.interval * (0.9 + 0.1 * self._entropy.random()))
+
+    # -- records of others --------------------------------------------------------------------------------------
+
+    def _session_up(self, fact: SessionUp, *, now: float) -> None:
+        self._take(fact.record, fact.peer, handshake=True, now=now)
+        self._members.heard(fact.peer, now=now)
+        self._spread.up(fact.peer, now=now)
+        self._claim_soon(now=now)
+
+    def _take_all(self, records: list[bytes], peer: NodeId | None, *, now: float) -> None:
+        for signed in records:
+            self._take(signed, peer, now=now)
+
+    def _take(self, signed: bytes, peer: NodeId | None, *, handshake: bool = False, now: float) -> None:
+        """Check a record that `peer` sent (None: the disk) from cheap to dear, and keep it."""
+        try:
+            record = decode(signed, self._network)
+        except Malformed as fault:
+            self._drop(f"record_{fault.reason}")
+            return
+        if handshake and record.id != peer:
+            self._drop("record_foreign")
+        elif self._is_news(record, signed, peer, now) and self._admit(record, peer, now):
+            if is_signed(signed, record, self._network):
+                self._keep(record, signed, peer, now=now)
+            else:
+                self._drop("record_forged")
+
+    def _is_news(self, record: Record, signed: bytes, peer: NodeId | None, now: float) -> bool:
+        """Newer than what we know; or as new, of one that was given up and is here itself."""
+        known = self._members.sequence(record.id)
+        if record.sequence > known:
+            return True
+        if peer is not None:
+            self._spread.came(peer, record.id, record.sequence)
+        if record.id == peer and self._members.get(peer) is None:
+            if record.sequence == known:
+                return True
+            self._spread.remind(peer, peer, now=now)
+        if signed != self._members.signed(record.id):
+            self._drop("record_old")
+        return False
+
+    def _admit(self, record: Record, peer: NodeId | None, now: float) -> bool:
+        """Whether there is room for the record's id, and `peer` has not brought too many."""
+        if self._members.get(record.id) is not None:
+            return True
+        if len(self._members) >= MAX_RECORDS:
+            self._drop("records_full")
+            return False
+        if peer is not None and not self._members.introduce(peer, now=now):
+            self._drop("introduced_too_many")
+            return False
+        return True
+
+    def _keep(self, record: Record, signed: bytes, peer: NodeId | None, *, now: float) -> None:
+        """Believe a verified record."""
+        node = record.id
+        if peer is not None:
+            self._spread.came(peer, node, record.sequence)
+        if node == self._own.id:
+            self._own.outbid(record.sequence)
+            return
+        before = self._members.get(node)
+        self._names_stale |= before is None or before.record.name != record.name
+        first = self._members.put(record, signed, now=now)
+        self._changed[node] = first or self._changed.get(node, False)
+        self._bindings.claim(node, (record.ipv4, record.ipv6) if record.ipv4 else (record.ipv6,))
+        self._spread.announce(node, (node,) if peer is None else (node, peer), now=now)
+        own = self._own
+        if record.ipv4 == own.ipv4 != "" and must_move(
+            (own.id, own.record.ipv4_fixed), (node, record.ipv4_fixed), record.ipv4
+        ):
+            self._move()
+
+    def _gone(self, node: NodeId, *, left: bool, now: float) -> None:
+        """Let a member go."""
+        if node != self._own.id and self._members.drop(node, now=now):
+            self._bindings.release(node)
+            self._spread.gone(node)
+            self._changed.pop(node, None)
+            self._names_stale = True
+            self._events.append(MemberGone(node, left))
+
+    # -- time and consequences ----------------------------------------------------------------------------------
+
+    def _tidy(self, late: float, *, now: float) -> None:
+        """Let expired members and silent holders go; time asleep, when nobody could be heard, does not count."""
+        self._timers.set(Timer.TIDY, now + TIDY)
+        self._members.tidy(slept=late if late > TIDY else 0.0, now=now)
+        self._spread.tidy(now=now)
+        for node in self._members.expired(self._own.id, now=now):
+            self._gone(node, left=False, now=now)
+        for address, (holder, *rivals) in self._bindings.rivals():
+            if self._is_silent(holder, now):
+                for rival in rivals:
+                    if not self._is_silent(rival, now):
+                        self._bindings.hand_over(address, rival)
+                        break
+
+    def _is_silent(self, node: NodeId, now: float) -> bool:
+        held = self._members.get(node)
+        return node != self._own.id and (held is None or now - held.heard >= SILENT)
+
+    def _settle(self, *, now: float) -> None:
+        """Sign what changed of us, and tell what follows for names, addresses and conflicts."""
+        if self._own.outdated and self._timers.get(Timer.ISSUE) is None:
+            due = self._own.due(now=now)
+            if due <= now:
+                self._issue(now=now)
+            else:
+                self._timers.set(Timer.ISSUE, due)
+        self._events.extend(self._own.events())
+        self._tell_members()
+        for address, before, after in self._bindings.changes():
+            if before is not None and before != self._own.id:
+                self._events.append(AddressUnbound(address))
+            if after is not None and after != self._own.id:
+                self._events.append(AddressBound(after, address))
+        self._tell_conflicts()
+
+    def _tell_members(self) -> None:
+        """MemberChanged for every new record and every new name."""
+        changed, self._changed = self._changed, {}
+        if self._names_stale:
+            self._names_stale = False
+            names = unique_names((held.record.id, held.record.name) for held in self._members.all())
+            for node, name in names.items():
+                if name != self._names.get(node) and node != self._own.id:
+                    changed.setdefault(node, False)
+            self._names = names
+        for node, first in changed.items():
+            if held := self._members.get(node):
+                self._events.append(MemberChanged(held.record, self._names[node], first))
+
+    def _tell_conflicts(self) -> None:
+        """What differs from the conflicts last told."""
+        conflicts: dict[str, str] = {}
+        texts = [
+            f"{address} is claimed by {', '.join(map(self._called, claims[:TOLD]))}; it is {self._called(claims[0])}'s"
+            for address, claims in self._bindings.rivals(TOLD)
+        ]
+        if texts:
+            conflicts["address_conflict"] = "; ".join(texts)
+        own = self._own.record
+        if self._names[own.id] != own.name:
+            conflicts["name_conflict"] = f"{own.name} is another member's name too: here it is {self._names[own.id]}"
+        if conflicts == self._conflicts:
+            return
+        for code, text in conflicts.items():
+            if self._conflicts.get(code) != text:
+                self._events.append(Conflict(code, text))
+        self._events.extend(ConflictOver(code) for code in self._conflicts if code not in conflicts)
+        self._conflicts = conflicts
+
+    def _called(self, node: NodeId) -> str:
+        return "this device" if node == self._own.id else self.name_of(node)
+
+    def _drop(self, reason: str) -> None:
+        self.drops[reason] = self.drops.get(reason, 0) + 1

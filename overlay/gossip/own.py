@@ -1,0 +1,131 @@
+"""Our own record: what is to be said of us, and what was last signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from overlay.errors import UsageError
+from overlay.gossip.addresses import choose_ipv4
+from overlay.gossip.events import AddressClaimed, OwnRecordIssued
+from overlay.gossip.names import is_label
+from overlay.gossip.pace import Pace
+from overlay.gossip.record import Record, RecordEndpoint, RecordLink
+from overlay.gossip.records import MAX_ENDPOINTS, MAX_LINKS, MAX_SEQUENCE, is_member_address, sign
+from overlay.identity import Identity, NetworkKeys, ipv4_prefix, ipv6_address
+from overlay.values import NodeId
+
+ISSUE_BURST = 10
+"""Records of ours at once: endpoints, address, links and mapped endpoints all come in a node's first second .."""
+ISSUE_EVERY = 10.0
+""".. and one in so many seconds from then on; changes meanwhile go into the next."""
+
+
+class OwnRecord:
+    """Says the newest of us; `record` and `signed` are what others may have."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        network: NetworkKeys,
+        *,
+        name: str,
+        ipv4: str,
+        fixed: bool,
+        version: str,
+        relay: bool,
+        boot: bytes,
+        sequence: int,
+    ) -> None:
+        """Sign the first record, above `sequence`.
+
+        Raises:
+            UsageError: `name` is no DNS label, or a fixed `ipv4` is not of this network.
+        """
+        if not is_label(name):
+            raise UsageError(
+                f"{name!r} is not a name a device can have", "use 1 to 63 letters, digits and inner hyphens (--name)"
+            )
+        if fixed and not is_member_address(ipv4, network.name):
+            prefix = ipv4_prefix(network.name)
+            raise UsageError(
+                f"{ipv4} is not an address of network {network.name}", f"choose one inside {prefix} (--ip)"
+            )
+        self._identity = identity
+        self._network = network
+        self._pace = Pace(ISSUE_BURST, ISSUE_EVERY)
+        self._above = sequence
+        self._events: list[OwnRecordIssued | AddressClaimed] = []
+        self._next = Record(
+            id=identity.id,
+            sequence=0,
+            boot=boot,
+            name=name,
+            ipv4="",
+            ipv4_fixed=fixed,
+            ipv6=ipv6_address(network.name, identity.id),
+            endpoints=(),
+            nat="unknown",
+            links=(),
+            relay=relay,
+            version=version,
+        )
+        if is_member_address(ipv4, network.name):
+            self.take(ipv4)
+        self.issue()
+
+    @property
+    def id(self) -> NodeId:
+        """Ours."""
+        return self._identity.id
+
+    @property
+    def ipv4(self) -> str:
+        """The address we hold, said already or not; empty while there is none."""
+        return self._next.ipv4
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All overlay addresses we hold."""
+        return (self.ipv4, self._next.ipv6) if self.ipv4 else (self._next.ipv6,)
+
+    @property
+    def outdated(self) -> bool:
+        """What was signed is not what is to be said, or somebody holds a later one of ours."""
+        return self._next != self.record or self.record.sequence <= self._above < MAX_SEQUENCE
+
+    def due(self, *, now: float) -> float:
+        """When the next record may be issued."""
+        return self._pace.at(now=now)
+
+    def describe(self, endpoints: tuple[RecordEndpoint, ...], links: tuple[RecordLink, ...], *, relay: bool) -> None:
+        """What is to be said from now on; only the first 12 endpoints and 8 links find room."""
+        self._next = msgspec.structs.replace(
+            self._next, endpoints=endpoints[:MAX_ENDPOINTS], links=links[:MAX_LINKS], relay=relay
+        )
+
+    def outbid(self, sequence: int) -> None:
+        """A record of ours with this sequence is about, from before a crash perhaps: the next goes above it."""
+        self._above = max(self._above, sequence)
+
+    def choose(self, held: dict[str, None]) -> None:
+        """Take the first derived address that is not `held`."""
+        self.take(choose_ipv4(self._network.name, self.id, held.__contains__))
+
+    def take(self, ipv4: str) -> None:
+        """Hold `ipv4` from now on."""
+        self._next = msgspec.structs.replace(self._next, ipv4=ipv4)
+        self._events.append(AddressClaimed(ipv4, self._next.ipv6))
+
+    def issue(self) -> None:
+        """Sign what is to be said, under the next sequence."""
+        sequence = min(max(self._above, self._next.sequence) + 1, MAX_SEQUENCE)
+        self.record = self._next = msgspec.structs.replace(self._next, sequence=sequence)
+        self.signed = sign(self.record, self._identity, self._network.name)
+        self._events.append(OwnRecordIssued(self.record, self.signed))
+
+    def events(self) -> Iterator[OwnRecordIssued | AddressClaimed]:
+        """Drain what happened."""
+        events, self._events = self._events, []
+        yield from events
