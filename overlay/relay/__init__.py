@@ -11,3 +11,7 @@ courier    which handshakes are carried, for whom
 limits     how many, how long, and the words of refusals and drops
 facts  commands  events
 """
+
+from overlay.relay.relay import Relay
+
+__all__ = ["Relay"]

@@ -75,7 +75,7 @@ class Relay:
         self._up: dict[NodeId, None] = {}
         self._book = Book()
         self._courier = Courier()
-        self._denied: dict[tuple[NodeId, NodeId], None] = {}
+        self._denied: dict[tuple[NodeId, NodeId], float] = {}
         self._early: deque[tuple[float, NodeId, OpenCircuit]] = deque()
         self._refusals: dict[NodeId, dict[int, str]] = {}
         self._timers: Timers[tuple[Timer, Label | tuple[NodeId, NodeId]]] = Timers()
@@ -147,9 +147,9 @@ class Relay:
         """Whether `label` is one of ours here, so that other rooms avoid it."""
         return self._book.with_label(label) is not None
 
-    def denied(self, peer: NodeId) -> list[NodeId]:
+    def denied(self, peer: NodeId, *, now: float) -> list[NodeId]:
         """The neighbours that would not carry to `peer` within the last minute, longest ago first."""
-        return [relay for target, relay in self._denied if target == peer]
+        return [relay for (target, relay), until in self._denied.items() if target == peer and now < until]
 
     # --- what this host wants
 
@@ -354,7 +354,7 @@ class Relay:
             return
         peer, relay = circuit.pair
         self._forgive(circuit.pair)
-        self._denied[circuit.pair] = None
+        self._denied[circuit.pair] = now + IGNORED
         self._timers.set((Timer.DENIED, circuit.pair), now + IGNORED)
         self._told.append(CircuitDenied(peer, relay, reason))
 

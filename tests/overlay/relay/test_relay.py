@@ -138,9 +138,9 @@ def test_a_relay_that_is_off_says_so_to_the_one_that_asked() -> None:
     fabric.want("ann", "bob", "hub")
     fabric.run(1.0)
     assert fabric.sites["ann"].events == [CircuitDenied(BOB, HUB, "off")]
-    assert fabric.sites["ann"].relay.denied(BOB) == [HUB]
+    assert fabric.sites["ann"].relay.denied(BOB, now=fabric.now) == [HUB]
     fabric.run(IGNORED)
-    assert fabric.sites["ann"].relay.denied(BOB) == []
+    assert fabric.sites["ann"].relay.denied(BOB, now=fabric.now) == []
     assert empty(fabric)
 
 
@@ -306,7 +306,7 @@ def test_a_refusal_is_forgotten_when_the_relay_comes_back() -> None:
     fabric.run(1.0)
     fabric.unlink("ann", "hub")
     fabric.link("ann", "hub")
-    assert fabric.sites["ann"].relay.denied(BOB) == []
+    assert fabric.sites["ann"].relay.denied(BOB, now=fabric.now) == []
 
 
 def test_crossing_requests_leave_one_to_send_on_and_no_leak() -> None:

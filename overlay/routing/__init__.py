@@ -1,0 +1,12 @@
+"""Pure: links -> cost, relays, and what our record says of ours (design section 3, protocol section 8).
+
+values    what is looked at: Neighbour, Target
+costs     RTT and loss -> a cost in steps of 1.5x, and back
+choose    who carries to a peer, best first; which links of ours the record names
+"""
+
+from overlay.routing.choose import own_links, relay_candidates
+from overlay.routing.costs import cost
+from overlay.routing.values import Neighbour, Target
+
+__all__ = ["Neighbour", "Target", "cost", "own_links", "relay_candidates"]
