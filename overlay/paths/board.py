@@ -110,12 +110,12 @@ class Board:
         if routes != peer.routes:
             peer.routes = routes
             self.out.append(do.UseRoutes(peer.node, routes))
-        if moved:
-            self.news.append(happened.PathChanged(peer.node, self.view(peer)))
         if chosen and not peer.reached and peer.heard_at is not None:
             peer.reached = True
             peer.tries = 0
             self.news.append(happened.PeerReached(peer.node))
+        elif moved and peer.reached:
+            self.news.append(happened.PathChanged(peer.node, self.view(peer)))
         if chosen:
             self.timers.clear((Timer.GIVE_UP, peer.node))
         after = next((key for key in chosen if isinstance(key, Direct)), None)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from overlay.paths.facts import Where
+from overlay.paths.facts import WayMessage, Where
 from overlay.values import Label, Link, NodeId
-from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
 from punch.values import Endpoint, SocketId
 
 
@@ -47,7 +46,7 @@ class SendOn(Struct, frozen=True):
 
     peer: NodeId
     where: Where
-    message: Ping | Pong | Challenge | Answer | Report
+    message: WayMessage
     pad: int = 0
 
 

@@ -8,6 +8,9 @@ from overlay.values import Direct, Label, Link, NodeId
 from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
 from punch.values import Endpoint, SocketId
 
+WayMessage = Ping | Pong | Challenge | Answer | Report
+"""Messages about ways."""
+
 Where = Direct | NodeId
 """The way a frame came or goes: a direct link, or the relay whose circuit it took."""
 
@@ -122,7 +125,7 @@ class MessageHeard(Struct, frozen=True):
     peer: NodeId
     where: Where
     size: int
-    message: Ping | Pong | Challenge | Answer | Report
+    message: WayMessage
 
 
 class Sent(Struct, frozen=True):

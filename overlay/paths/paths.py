@@ -126,6 +126,10 @@ class Paths:
         peer = self._board.peers.get(node)
         return peer.best_direct() if peer is not None and peer.session else None
 
+    def sessions(self) -> list[NodeId]:
+        """Peers with a session."""
+        return [peer.node for peer in self._board.peers.values() if peer.session]
+
     def neighbours(self) -> list[tuple[NodeId, Way]]:
         """Peers with a proven direct way."""
         pairs = [(peer.node, peer.best_direct()) for peer in self._board.peers.values() if peer.session]

@@ -1,0 +1,122 @@
+"""The hall: settles after each input.
+
+input -> one room -> commands and events -> other rooms ... until all are silent
+      -> commands, events, next timeout for the shell
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from overlay.dataplane import port
+from overlay.node import facts as told
+from overlay.node.commands import Command
+from overlay.node.events import Event
+from overlay.node.happenings import Happenings
+from overlay.node.inbound import Inbound
+from overlay.node.outbound import Outbound
+from overlay.node.outside import Outside
+from overlay.node.report import snapshot
+from overlay.node.rooms import Rooms
+from overlay.node.setup import Setup
+from overlay.node.snapshot import Snapshot
+from overlay.values import NodeId
+from punch.values import Endpoint, SocketId
+
+MOST_ROUNDS = 1000
+"""Rounds of settling after one input; more would be a loop between rooms: counted, and left for the next input."""
+
+
+class Node:
+    """A whole node: an edge machine."""
+
+    def __init__(self, setup: Setup, *, keygen: Callable[[int], bytes], entropy: random.Random, now: float) -> None:
+        self._rooms = Rooms(setup, keygen=keygen, entropy=entropy, now=now)
+        self._outbound = Outbound(self._rooms)
+        self._inbound = Inbound(self._rooms, self._outbound, self._settle)
+        self._happenings = Happenings(self._rooms, self._outbound)
+        self._outside = Outside(self._rooms, self._outbound)
+        self._outside.start(now=now)
+        self._settle(now=now)
+
+    # --- the verbs ---
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
+        """One UDP payload that is not data came from `source` into socket `via`."""
+        if self._rooms.left:
+            return
+        self._inbound.receive(payload, source, via=via, now=now)
+        self._settle(now=now)
+
+    def tell(self, fact: told.Fact | port.Fact, *, now: float) -> None:
+        """Hand over what this host knows."""
+        if self._rooms.left:
+            return
+        self._outside.tell(fact, now=now)
+        self._settle(now=now)
+        if isinstance(fact, told.LeaveAsked):
+            self._outside.left()
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` wants to be called."""
+        if self._rooms.left:
+            return None
+        rooms = self._rooms
+        moments = [room.next_timeout() for room in (rooms.session, rooms.relay, rooms.paths, rooms.gossip)]
+        return min((at for at in moments if at is not None), default=None)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due."""
+        if self._rooms.left:
+            return
+        rooms = self._rooms
+        for room in (rooms.session, rooms.relay, rooms.paths, rooms.gossip):
+            at = room.next_timeout()
+            if at is not None and at <= now:
+                room.handle_timeout(now=now)
+        self._settle(now=now)
+
+    def commands(self) -> Iterator[Command]:
+        """Drain what the shell is to do."""
+        while self._rooms.out:
+            yield self._rooms.out.popleft()
+
+    def events(self) -> Iterator[Event]:
+        """Drain what happened."""
+        while self._rooms.news:
+            yield self._rooms.news.popleft()
+
+    # --- queries ---
+
+    @property
+    def id(self) -> NodeId:
+        """Our id."""
+        return self._rooms.own
+
+    def snapshot(self, *, now: float) -> Snapshot:
+        """What `status` shows; tell CountersPulled just before."""
+        return snapshot(self._rooms, now=now)
+
+    # --- settling ---
+
+    def _settle(self, *, now: float) -> None:
+        rooms = self._rooms
+        for _ in range(MOST_ROUNDS):
+            silent = True
+            for room in (rooms.session, rooms.relay, rooms.paths, rooms.gossip):
+                silent = self._drain(room, now=now) and silent
+            if silent:
+                return
+        rooms.drop("unsettled")
+
+    def _drain(self, room: Any, *, now: float) -> bool:
+        silent = True
+        for event in room.events():
+            silent = False
+            self._happenings.take(event, now=now)
+        for command in room.commands():
+            silent = False
+            self._outbound.do(command, now=now)
+        return silent

@@ -1,0 +1,287 @@
+"""What happened in one room -> what the others must know, and what the plane and the person see."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from overlay.dataplane import port
+from overlay.gossip import events as gossip
+from overlay.gossip import facts as gossip_told
+from overlay.gossip.record import RecordEndpoint, RecordLink
+from overlay.node import events as node
+from overlay.node.commands import Configure, StoreAddress, StorePeers
+from overlay.node.outbound import Outbound
+from overlay.node.relays import links_now, relay_refused
+from overlay.node.report import path_of
+from overlay.node.rooms import Departed, Owner, Rooms
+from overlay.paths import events as paths
+from overlay.paths import facts as paths_told
+from overlay.relay import events as relay
+from overlay.relay import facts as relay_told
+from overlay.session import events as session
+from overlay.session import facts as session_told
+from overlay.values import NodeId, Relayed
+from punch.values import Endpoint, parse_endpoint
+
+MOST_REMEMBERED = 32
+"""Endpoints kept for the next start."""
+
+
+class Happenings:
+    """The part of the hall that passes events on."""
+
+    def __init__(self, rooms: Rooms, outbound: Outbound) -> None:
+        self._rooms = rooms
+        self._outbound = outbound
+        self._answered: dict[Endpoint, None] = dict.fromkeys(reversed(rooms.setup.endpoints))
+        self._handlers: dict[type, Callable[..., None]] = {
+            session.SessionOpened: self._session_opened,
+            session.OpenKeyReady: self._open_key,
+            session.KeysLive: self._keys_live,
+            session.KeysRetired: self._keys_retired,
+            session.LabelRetired: self._label_retired,
+            session.SessionLost: self._session_lost,
+            session.SecretRefused: self._secret_refused,
+            session.DialFailed: self._dial_failed,
+            relay.CircuitReady: self._circuit_ready,
+            relay.CircuitLost: self._circuit_lost,
+            relay.CircuitDenied: self._circuit_denied,
+            relay.HandshakeCarried: self._handshake_carried,
+            paths.PathChanged: self._path_changed,
+            paths.PeerReached: self._peer_reached,
+            paths.PeerSilent: self._peer_silent,
+            paths.NeighbourUp: self._neighbour_up,
+            paths.NeighbourMoved: self._neighbour_moved,
+            paths.NeighbourDown: self._neighbour_down,
+            paths.SelfViewChanged: self._self_view,
+            paths.AnsweredFrom: self._answered_from,
+            paths.PongHeard: self._pong,
+            paths.NobodyAnswers: self._nobody,
+            paths.SomebodyAnswered: self._somebody,
+            gossip.OwnRecordIssued: self._own_record,
+            gossip.AddressClaimed: self._address_claimed,
+            gossip.MemberChanged: self._member_changed,
+            gossip.AddressBound: self._address_bound,
+            gossip.AddressUnbound: self._address_unbound,
+            gossip.MemberGone: self._member_gone,
+            gossip.Conflict: self._conflict,
+            gossip.ConflictOver: self._conflict_over,
+        }
+
+    def take(self, event: Any, *, now: float) -> None:
+        """Pass one event on."""
+        self._handlers[type(event)](event, now=now)
+
+    # --- session ---
+
+    def _session_opened(self, event: session.SessionOpened, *, now: float) -> None:
+        rooms = self._rooms
+        rooms.pending[event.peer] = event
+        rooms.labels[event.label] = Owner(event.peer, None)
+        rooms.out.append(port.PutLabel(event.label, event.peer, False))
+        rooms.out.append(port.PutOffloads(event.peer, event.offloads))
+        rooms.problems.over("wrong_secret")
+
+    def _open_key(self, event: session.OpenKeyReady, *, now: float) -> None:
+        self._rooms.out.append(
+            port.PutKeys(peer=event.peer, cipher=event.cipher, open_epoch=event.epoch, open_key=event.key)
+        )
+
+    def _keys_live(self, event: session.KeysLive, *, now: float) -> None:
+        rooms = self._rooms
+        rooms.out.append(port.PutKeys(peer=event.peer, cipher=event.cipher, seal_epoch=event.epoch, seal_key=event.key))
+        opened = rooms.pending.pop(event.peer, None)
+        if opened is None:
+            return
+        rooms.departed.pop(event.peer, None)
+        up = paths_told.SessionUp(event.peer, opened.link, opened.peer_label, opened.dialled, opened.seen)
+        rooms.paths.tell(up, now=now)
+        rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record), now=now)
+
+    def _keys_retired(self, event: session.KeysRetired, *, now: float) -> None:
+        self._rooms.out.append(port.DropKeys(event.peer, event.epoch))
+
+    def _label_retired(self, event: session.LabelRetired, *, now: float) -> None:
+        self._rooms.labels.pop(event.label, None)
+        self._rooms.out.append(port.DropLabel(event.label))
+
+    def _session_lost(self, event: session.SessionLost, *, now: float) -> None:
+        rooms, peer = self._rooms, event.peer
+        for label in [key for key, owner in rooms.labels.items() if owner.peer == peer and owner.relay is None]:
+            del rooms.labels[label]
+        rooms.pending.pop(peer, None)
+        rooms.out.append(port.DropPeer(peer))
+        rooms.paths.tell(paths_told.SessionDown(peer), now=now)
+        rooms.gossip.tell(gossip_told.SessionDown(peer), now=now)
+
+    def _secret_refused(self, event: session.SecretRefused, *, now: float) -> None:
+        rooms, link = self._rooms, event.link
+        who = rooms.gossip.name_of(link.peer) if isinstance(link, Relayed) else str(link.endpoint)
+        rooms.problems.found(
+            "wrong_secret",
+            f"{who} answered, but its network name or secret is not ours.",
+            f"Compare --network and --secret on both devices; here the network is {rooms.setup.keys.name!r}.",
+            now=now,
+        )
+        rooms.paths.tell(paths_told.DialEnded(link, "wrong_secret"), now=now)
+
+    def _dial_failed(self, event: session.DialFailed, *, now: float) -> None:
+        if event.reason == "version":
+            self._rooms.problems.found(
+                "old_version",
+                "A peer speaks another major version of the protocol.",
+                "Install the same version of overlay on both devices.",
+                now=now,
+            )
+        self._rooms.paths.tell(paths_told.DialEnded(event.link, event.reason), now=now)
+
+    # --- relay ---
+
+    def _circuit_ready(self, event: relay.CircuitReady, *, now: float) -> None:
+        rooms = self._rooms
+        rooms.labels[event.label] = Owner(event.peer, event.relay)
+        rooms.out.append(port.PutLabel(event.label, event.peer, True))
+        if not event.spare:
+            rooms.paths.tell(paths_told.CircuitReady(event.peer, event.relay, event.out_label), now=now)
+
+    def _circuit_lost(self, event: relay.CircuitLost, *, now: float) -> None:
+        rooms = self._rooms
+        if rooms.labels.pop(event.label, None) is not None:
+            rooms.out.append(port.DropLabel(event.label))
+        if not event.spare:
+            rooms.paths.tell(paths_told.CircuitLost(event.peer, event.relay), now=now)
+
+    def _circuit_denied(self, event: relay.CircuitDenied, *, now: float) -> None:
+        rooms = self._rooms
+        if event.reason == "off":
+            relay_refused(rooms, event.peer, [rooms.gossip.name_of(event.relay)], now=now)
+        rooms.paths.tell(paths_told.CircuitLost(event.peer, event.relay), now=now)
+
+    def _handshake_carried(self, event: relay.HandshakeCarried, *, now: float) -> None:
+        self._rooms.session.receive(event.payload, Relayed(event.relay, event.sender), now=now)
+
+    # --- paths ---
+
+    def _path_changed(self, event: paths.PathChanged, *, now: float) -> None:
+        rooms = self._rooms
+        path = path_of(rooms, event.view, now=now)
+        rooms.news.append(node.PathChanged(event.peer, rooms.gossip.name_of(event.peer), path))
+
+    def _peer_reached(self, event: paths.PeerReached, *, now: float) -> None:
+        rooms = self._rooms
+        rooms.departed.pop(event.peer, None)
+        rooms.problems.over("relay_off")
+        path = path_of(rooms, rooms.paths.view(event.peer), now=now)
+        rooms.news.append(node.PeerJoined(event.peer, rooms.gossip.name_of(event.peer), path))
+
+    def _peer_silent(self, event: paths.PeerSilent, *, now: float) -> None:
+        self._depart(event.peer, left=False, now=now)
+
+    def _depart(self, peer: NodeId, *, left: bool, now: float) -> None:
+        rooms = self._rooms
+        record = rooms.gossip.member(peer)
+        if record is not None:
+            name = rooms.gossip.name_of(peer)
+            rooms.departed[peer] = Departed(name, record.ipv4, record.ipv6, record.version, now)
+            rooms.news.append(node.PeerGone(peer, name, left))
+
+    def _neighbour_up(self, event: paths.NeighbourUp, *, now: float) -> None:
+        self._rooms.relay.tell(relay_told.NeighbourUp(event.peer), now=now)
+        self._follow(event.peer)
+
+    def _neighbour_moved(self, event: paths.NeighbourMoved, *, now: float) -> None:
+        self._follow(event.peer)
+
+    def _neighbour_down(self, event: paths.NeighbourDown, *, now: float) -> None:
+        self._rooms.relay.tell(relay_told.NeighbourDown(event.peer), now=now)
+
+    def _follow(self, peer: NodeId) -> None:
+        """Circuits follow the neighbour's proven endpoint."""
+        for forward in self._rooms.forwards.values():
+            if peer in (forward.source, forward.target):
+                self._outbound.install_forward(forward)
+
+    def _self_view(self, event: paths.SelfViewChanged, *, now: float) -> None:
+        rooms = self._rooms
+        endpoints = tuple(RecordEndpoint(str(each), kind) for each, kind in rooms.paths.own_endpoints())
+        links = tuple(RecordLink(peer, cost) for peer, cost in links_now(rooms))
+        rooms.gossip.tell(gossip_told.SelfChanged(endpoints, links, rooms.relay_on), now=now)
+
+    def _answered_from(self, event: paths.AnsweredFrom, *, now: float) -> None:
+        self._answered.pop(event.endpoint, None)
+        self._answered[event.endpoint] = None
+        while len(self._answered) > MOST_REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        self._store()
+
+    def _store(self) -> None:
+        newest_first = tuple(str(each) for each in reversed(self._answered))
+        self._rooms.out.append(StorePeers(self._rooms.gossip.signed_records(), newest_first))
+
+    def _pong(self, event: paths.PongHeard, *, now: float) -> None:
+        path = path_of(self._rooms, event.view, now=now)
+        self._rooms.news.append(node.PongHeard(event.peer, event.token, event.rtt * 1000, path))
+
+    def _nobody(self, event: paths.NobodyAnswers, *, now: float) -> None:
+        self._rooms.problems.found(
+            "no_peer",
+            f"No peer answers: {', '.join(event.tried)}.",
+            "Check the address, that the peer runs `overlay join`, and that UDP to it is open.",
+            now=now,
+        )
+
+    def _somebody(self, event: paths.SomebodyAnswered, *, now: float) -> None:
+        self._rooms.problems.over("no_peer")
+
+    # --- gossip ---
+
+    def _own_record(self, event: gossip.OwnRecordIssued, *, now: float) -> None:
+        self._rooms.session.tell(session_told.RecordChanged(event.signed), now=now)
+        self._rooms.out.append(StoreAddress(event.record.ipv4, event.record.sequence))
+
+    def _address_claimed(self, event: gossip.AddressClaimed, *, now: float) -> None:
+        rooms = self._rooms
+        rooms.out.append(port.PutSelf(_packed(event.ipv4, event.ipv6)))
+        rooms.out.append(Configure(event.ipv4, event.ipv6))
+        rooms.news.append(node.NodeUp(rooms.gossip.own.name, event.ipv4, event.ipv6))
+
+    def _member_changed(self, event: gossip.MemberChanged, *, now: float) -> None:
+        endpoints: list[tuple[Endpoint, str]] = []
+        for each in event.record.endpoints:
+            try:
+                endpoints.append((parse_endpoint(each.address), each.kind))
+            except ValueError:
+                self._rooms.drop("record_endpoint")
+        self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
+        if event.first:
+            self._store()
+
+    def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
+        for address in _packed(event.address):
+            self._rooms.out.append(port.PutRoute(address, event.peer))
+
+    def _address_unbound(self, event: gossip.AddressUnbound, *, now: float) -> None:
+        for address in _packed(event.address):
+            self._rooms.out.append(port.DropRoute(address))
+
+    def _member_gone(self, event: gossip.MemberGone, *, now: float) -> None:
+        self._depart(event.peer, left=event.left, now=now)
+        self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
+        self._store()
+
+    def _conflict(self, event: gossip.Conflict, *, now: float) -> None:
+        fixes = {
+            "address_conflict": "Give one of the two devices another address with --ip.",
+            "name_conflict": "Give this device another name with --name.",
+            "duplicate_id": "Delete the state folder on one of the two devices: they share one identity.",
+        }
+        self._rooms.problems.found(event.code, event.text, fixes.get(event.code, ""), now=now)
+
+    def _conflict_over(self, event: gossip.ConflictOver, *, now: float) -> None:
+        self._rooms.problems.over(event.code)
+
+
+def _packed(*addresses: str) -> tuple[bytes, ...]:
+    return tuple(ipaddress.ip_address(address).packed for address in addresses if address)

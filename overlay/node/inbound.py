@@ -1,0 +1,161 @@
+"""Frame -> room: what the network brought, opened, decoded and told.
+
+handshake, cookie -> session          control, label ours     -> opened -> the room its kind belongs to
+STUN, probes      -> (punch)          control, label carried  -> forwarded with the next label
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from overlay.gossip import facts as gossip
+from overlay.node.outbound import Outbound
+from overlay.node.rooms import Owner, Rooms
+from overlay.paths import facts as paths
+from overlay.paths.facts import Where
+from overlay.relay import facts as relay
+from overlay.session import facts as session
+from overlay.values import Direct, Label, NodeId
+from overlay.wire import frame as wire
+from overlay.wire import messages as said
+from punch.commands import SendDatagram
+from punch.values import Endpoint, SocketId
+
+HEARD_EVERY = 1.0
+"""Seconds between two tellings that a peer is there."""
+
+
+class Inbound:
+    """The half of the hall that takes frames in."""
+
+    def __init__(self, rooms: Rooms, outbound: Outbound, settle: Callable[..., None]) -> None:
+        self._rooms = rooms
+        self._outbound = outbound
+        self._settle = settle
+        self._kinds: dict[type[said.Message], Callable[..., None]] = {
+            said.Ping: self._to_paths,
+            said.Pong: self._to_paths,
+            said.Challenge: self._to_paths,
+            said.Answer: self._to_paths,
+            said.Report: self._to_paths,
+            said.Carried: self._carried,
+            said.OpenCircuit: self._circuit,
+            said.CircuitOpened: self._circuit,
+            said.CircuitRefused: self._circuit,
+            said.CircuitGone: self._circuit,
+            said.Have: self._have,
+            said.Want: self._want,
+            said.Records: self._records,
+            said.Rekey: self._rekey,
+            said.Rekeyed: self._rekey,
+            said.Leave: self._leave,
+        }
+        self._highest: dict[NodeId, tuple[int, int]] = {}
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
+        """Take one UDP payload that is not data."""
+        kind = payload[0] if payload else -1
+        if kind in (wire.HANDSHAKE, wire.COOKIE):
+            self._rooms.session.receive(payload, Direct(via, source), now=now)
+        elif kind == wire.CONTROL:
+            self._control(payload, source, via, now=now)
+        elif 0 <= kind <= wire.STUN_LAST:
+            self._rooms.drop("stun")
+        else:
+            self._rooms.drop("frame_type")
+
+    def _control(self, payload: bytes, source: Endpoint, via: SocketId, *, now: float) -> None:
+        rooms, piece = self._rooms, wire.parse(payload)
+        if piece is None:
+            rooms.drop("frame_malformed")
+            return
+        label = piece.header.label
+        owner = rooms.labels.get(label)
+        if owner is None:
+            self._forward(payload, label, source)
+            return
+        if owner.relay is not None and not self._is_from(owner.relay, source):
+            rooms.drop("circuit_source")
+            return
+        header = piece.header
+        body = bytes(piece.body)
+        if header.count > 1:
+            where_from = (label, header.epoch, header.counter, header.count, source)
+            whole = rooms.partial.add(where_from, header.index, header.count, body, session=owner.peer, now=now)
+            if whole is None:
+                return
+            body = bytes(whole)
+        message = rooms.session.open(owner.peer, header.epoch, header.counter, body, now=now)
+        if message is None:
+            return
+        # What opening changed (keys live, a session up) comes before what the message says.
+        self._settle(now=now)
+        where: Where = owner.relay if owner.relay is not None else Direct(via, source)
+        self._opened(owner, where, len(payload), (header.epoch, header.counter), message, now=now)
+
+    def _is_from(self, neighbour: NodeId, source: Endpoint) -> bool:
+        way = self._rooms.paths.neighbour(neighbour)
+        return way is not None and isinstance(way.where, Direct) and way.where.endpoint == source
+
+    def _forward(self, payload: bytes, label: Label, source: Endpoint) -> None:
+        rooms, onward = self._rooms, self._rooms.forwards.get(label)
+        if onward is None:
+            rooms.drop("label_unknown")
+            return
+        way = rooms.paths.neighbour(onward.target)
+        if not self._is_from(onward.source, source) or way is None or not isinstance(way.where, Direct):
+            rooms.drop("circuit_source")
+            return
+        swapped = payload[:4] + onward.out_label.to_bytes(4, "little") + payload[8:]
+        rooms.out.append(SendDatagram(way.where.via, way.where.endpoint, swapped))
+        rooms.used[label] = rooms.used.get(label, 0) + len(payload)
+
+    def _opened(
+        self, owner: Owner, where: Where, size: int, position: tuple[int, int], message: said.Message, *, now: float
+    ) -> None:
+        rooms, peer = self._rooms, owner.peer
+        epoch, counter = position
+        newest = self._highest.get(peer)
+        highest = newest is None or newest[0] != epoch or counter > newest[1]
+        if highest:
+            self._highest[peer] = position
+        if owner.relay is not None:
+            self._outbound.use_circuit(peer, owner.relay, size)
+        rooms.paths.tell(paths.Heard(peer, where, size, highest), now=now)
+        if now - rooms.heard.get(peer, -HEARD_EVERY) >= HEARD_EVERY:
+            rooms.heard[peer] = now
+            rooms.gossip.tell(gossip.Heard(peer), now=now)
+        handler = self._kinds.get(type(message))
+        if handler is None:
+            rooms.drop("message_not_yet")
+        else:
+            handler(peer, where, size, message, now=now)
+
+    # --- one handler a kind ---
+
+    def _to_paths(self, peer: NodeId, where: Where, size: int, message: paths.WayMessage, *, now: float) -> None:
+        self._rooms.paths.tell(paths.MessageHeard(peer, where, size, message), now=now)
+
+    def _carried(self, peer: NodeId, where: Where, size: int, message: said.Carried, *, now: float) -> None:
+        fact = relay.CarryAsked(peer, NodeId(message.to), NodeId(message.sender), message.payload, message.hops)
+        self._rooms.relay.tell(fact, now=now)
+
+    def _circuit(self, peer: NodeId, where: Where, size: int, message: relay.CircuitTalk, *, now: float) -> None:
+        self._rooms.relay.tell(relay.CircuitMessage(peer, message), now=now)
+
+    def _have(self, peer: NodeId, where: Where, size: int, message: said.Have, *, now: float) -> None:
+        self._rooms.gossip.tell(gossip.HaveReceived(peer, message.entries), now=now)
+
+    def _want(self, peer: NodeId, where: Where, size: int, message: said.Want, *, now: float) -> None:
+        self._rooms.gossip.tell(gossip.WantReceived(peer, message.ids), now=now)
+
+    def _records(self, peer: NodeId, where: Where, size: int, message: said.Records, *, now: float) -> None:
+        self._rooms.gossip.tell(gossip.RecordsReceived(peer, message.records), now=now)
+
+    def _rekey(self, peer: NodeId, where: Where, size: int, message: said.Rekey | said.Rekeyed, *, now: float) -> None:
+        answer = isinstance(message, said.Rekeyed)
+        self._rooms.session.tell(session.ControlReceived(peer, message.noise, answer), now=now)
+
+    def _leave(self, peer: NodeId, where: Where, size: int, message: said.Leave, *, now: float) -> None:
+        self._rooms.gossip.tell(gossip.MemberLeft(peer), now=now)
+        self._rooms.session.tell(session.PeerLeft(peer), now=now)

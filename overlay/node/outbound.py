@@ -1,0 +1,176 @@
+"""What rooms ask for -> frames, plane commands, and facts for other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from overlay.dataplane import port
+from overlay.gossip import commands as gossip
+from overlay.node.commands import Resolve
+from overlay.node.relays import find_relays
+from overlay.node.rooms import Rooms
+from overlay.paths import commands as paths
+from overlay.paths import facts as paths_told
+from overlay.paths.facts import Where
+from overlay.paths.way import BASE_SIZE
+from overlay.relay import commands as relay
+from overlay.relay import facts as relay_told
+from overlay.session import commands as session
+from overlay.session import facts as session_told
+from overlay.values import Direct, Label, NodeId, Relayed
+from overlay.wire import frame as wire
+from overlay.wire.messages import Carried, Message
+from punch.commands import SendDatagram
+
+CARRIED_LINKS = 8
+"""Links a handshake may cross (protocol section 7)."""
+
+
+class Outbound:
+    """The half of the hall that sends."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._handlers: dict[type, Callable[..., None]] = {
+            session.SendHandshake: self._handshake,
+            session.SendControl: self._control,
+            gossip.SendGossip: self._control,
+            relay.SendRelay: self._to_neighbour,
+            relay.Forward: self._put_forward,
+            relay.StopForward: self._stop_forward,
+            paths.Resolve: self._resolve,
+            paths.Dial: self._dial,
+            paths.DropDial: self._drop_dial,
+            paths.FindRelay: self._find_relay,
+            paths.WantCircuit: self._want_circuit,
+            paths.SendOn: self._send_on,
+            paths.UseRoutes: self._use_routes,
+            paths.GiveUpWaiting: self._give_up,
+        }
+
+    def do(self, command: Any, *, now: float) -> None:
+        """Carry out what a room asked for."""
+        self._handlers[type(command)](command, now=now)
+
+    # --- frames ---
+
+    def _handshake(self, command: session.SendHandshake, *, now: float) -> None:
+        link = command.link
+        if isinstance(link, Direct):
+            self._rooms.out.append(SendDatagram(link.via, link.endpoint, command.frame))
+            return
+        carried = Carried(link.peer, self._rooms.own, command.frame, CARRIED_LINKS)
+        self._to_neighbour(relay.SendRelay(link.relay, carried), now=now)
+
+    def _control(self, command: session.SendControl | gossip.SendGossip, *, now: float) -> None:
+        where = self._rooms.paths.control_where(command.peer)
+        if where is None:
+            self._rooms.drop("control_no_way")
+        else:
+            self.send(command.peer, where, command.message, now=now)
+
+    def _to_neighbour(self, command: relay.SendRelay, *, now: float) -> None:
+        way = self._rooms.paths.neighbour(command.peer)
+        if way is None:
+            self._rooms.drop("control_no_way")
+        else:
+            self.send(command.peer, way.where, command.message, now=now)
+
+    def _send_on(self, command: paths.SendOn, *, now: float) -> None:
+        self.send(command.peer, command.where, command.message, pad=command.pad, now=now)
+
+    def send(self, peer: NodeId, where: Where, message: Message, *, pad: int = 0, now: float) -> None:
+        """Seal `message` and send it by `where`, cut to what that way is known to carry."""
+        rooms = self._rooms
+        hop = self._hop(peer, where)
+        if hop is None:
+            rooms.drop("control_no_way")
+            return
+        link, label = hop
+        sealed = rooms.session.seal(peer, message, pad=max(0, pad - wire.HEADER_SIZE), now=now)
+        if sealed is None:
+            rooms.drop("control_no_keys")
+            return
+        size = max(pad, BASE_SIZE)
+        for piece in wire.cut(wire.CONTROL, label, sealed.epoch, sealed.counter, sealed.body, size):
+            rooms.out.append(SendDatagram(link.via, link.endpoint, piece))
+        rooms.paths.tell(paths_told.Sent(peer, where), now=now)
+        if not isinstance(where, Direct):
+            self.use_circuit(peer, where, len(sealed.body))
+
+    def _hop(self, peer: NodeId, where: Where) -> tuple[Direct, Label] | None:
+        """The first link of a way, and the label frames carry on it."""
+        known = self._rooms.paths.peer(peer)
+        way = known.ways.get(where) if known is not None else None
+        if isinstance(where, Direct):
+            label = way.label if way is not None else self._rooms.session.peer_label(peer)
+            return (where, label) if label is not None else None
+        first = self._rooms.paths.neighbour(where)
+        if way is None or first is None or not isinstance(first.where, Direct):
+            return None
+        return (first.where, way.label)
+
+    def use_circuit(self, peer: NodeId, relay_node: NodeId, size: int) -> None:
+        """A circuit that ends here carried `size` bytes."""
+        rooms = self._rooms
+        for label, owner in rooms.labels.items():
+            if owner.peer == peer and owner.relay == relay_node:
+                rooms.used[label] = rooms.used.get(label, 0) + size
+
+    # --- circuits ---
+
+    def _put_forward(self, command: relay.Forward, *, now: float) -> None:
+        self._rooms.forwards[command.label] = command
+        self.install_forward(command)
+
+    def install_forward(self, command: relay.Forward) -> None:
+        """Tell the plane where frames of a carried circuit come from and go to now."""
+        source = self._rooms.paths.neighbour(command.source)
+        target = self._rooms.paths.neighbour(command.target)
+        if source is None or target is None:
+            return
+        came, goes = source.where, target.where
+        if isinstance(came, Direct) and isinstance(goes, Direct):
+            self._rooms.out.append(
+                port.PutCircuit(command.label, came.endpoint, command.out_label, goes.via, goes.endpoint)
+            )
+
+    def _stop_forward(self, command: relay.StopForward, *, now: float) -> None:
+        self._rooms.forwards.pop(command.label, None)
+        self._rooms.out.append(port.DropCircuit(command.label))
+
+    # --- from paths ---
+
+    def _resolve(self, command: paths.Resolve, *, now: float) -> None:
+        self._rooms.out.append(Resolve(command.address))
+
+    def _dial(self, command: paths.Dial, *, now: float) -> None:
+        if not isinstance(command.link, Relayed) or self._rooms.paths.neighbour(command.link.relay) is not None:
+            self._rooms.session.tell(session_told.DialAsked(command.link, command.expect), now=now)
+
+    def _drop_dial(self, command: paths.DropDial, *, now: float) -> None:
+        self._rooms.session.tell(session_told.DialDropped(command.link), now=now)
+
+    def _find_relay(self, command: paths.FindRelay, *, now: float) -> None:
+        relays = find_relays(self._rooms, command.peer, now=now)
+        self._rooms.paths.tell(paths_told.RelaysFound(command.peer, relays), now=now)
+
+    def _want_circuit(self, command: paths.WantCircuit, *, now: float) -> None:
+        self._rooms.relay.tell(relay_told.CircuitWanted(command.peer, command.relay), now=now)
+
+    def _use_routes(self, command: paths.UseRoutes, *, now: float) -> None:
+        ways = tuple(
+            port.Way(
+                route.via,
+                route.endpoint,
+                route.label,
+                route.size,
+                route.size - 32 if route.small else port.FULL_ENVELOPE,
+            )
+            for route in command.routes
+        )
+        self._rooms.out.append(port.PutWay(command.peer, ways))
+
+    def _give_up(self, command: paths.GiveUpWaiting, *, now: float) -> None:
+        self._rooms.out.append(port.DropWaiting(command.peer))

@@ -1,0 +1,157 @@
+"""What this host knows -> rooms: sockets, addresses, counters, what a person asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from overlay.dataplane import port
+from overlay.gossip import facts as gossip
+from overlay.node import facts as told
+from overlay.node.events import Left
+from overlay.node.outbound import Outbound
+from overlay.node.rooms import Rooms
+from overlay.paths import facts as paths
+from overlay.relay import facts as relay
+from overlay.session import facts as session
+from overlay.values import Direct
+from overlay.wire.messages import Leave
+
+DAY = 86_400.0
+"""Seconds a departed member stays listed (contract)."""
+
+
+class Outside:
+    """The part of the hall that hears the host."""
+
+    def __init__(self, rooms: Rooms, outbound: Outbound) -> None:
+        self._rooms = rooms
+        self._outbound = outbound
+        self._given: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        """Whom to dial, until this host's addresses are known."""
+        self._handlers: dict[type, Callable[..., None]] = {
+            told.SocketOpened: self._socket_opened,
+            told.SocketClosed: self._socket_closed,
+            told.AddressesChanged: self._addresses_changed,
+            told.Resolved: self._resolved,
+            told.CountersPulled: self._counters,
+            told.PolicyChanged: self._policy,
+            told.PingAsked: self._ping,
+            told.ProblemFound: self._problem,
+            told.ProblemOver: self._problem_over,
+            told.WallClockJumped: self._wall_clock,
+            told.LeaveAsked: self._leave,
+            port.TrafficWaiting: self._waiting,
+            port.CameFrom: self._came_from,
+            port.CounterSpent: self._spent,
+            port.SendFailed: self._send_failed,
+        }
+
+    def tell(self, fact: Any, *, now: float) -> None:
+        """Hand a fact to the room it concerns."""
+        self._handlers[type(fact)](fact, now=now)
+
+    def start(self, *, now: float) -> None:
+        """What an earlier run remembered, and whom to dial."""
+        rooms, setup = self._rooms, self._rooms.setup
+        if setup.records:
+            rooms.gossip.tell(gossip.Remembered(list(setup.records)), now=now)
+        if not setup.peers and not setup.endpoints:
+            rooms.gossip.tell(gossip.NoPeers(), now=now)
+        self._given = (setup.peers, setup.advertise)
+
+    def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
+        self._rooms.paths.tell(paths.SocketOpened(fact.socket, fact.local), now=now)
+
+    def _socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
+        self._rooms.paths.tell(paths.SocketClosed(fact.socket), now=now)
+
+    def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
+        self._rooms.paths.tell(paths.AddressesChanged(fact.addresses), now=now)
+        if self._given is not None:
+            peers, advertise = self._given
+            self._given = None
+            self._rooms.paths.tell(paths.PeersGiven(peers, self._rooms.setup.endpoints, advertise), now=now)
+
+    def _resolved(self, fact: told.Resolved, *, now: float) -> None:
+        if fact.endpoints:
+            self._rooms.gossip.tell(gossip.FirstDial(), now=now)
+        self._rooms.paths.tell(paths.Resolved(fact.address, fact.endpoints, fact.error), now=now)
+
+    def _policy(self, fact: told.PolicyChanged, *, now: float) -> None:
+        self._rooms.relay_on = fact.relay
+        self._rooms.relay.tell(relay.PolicyChanged(fact.relay), now=now)
+        self._rooms.paths.tell(paths.PeersGiven(fact.peers, (), fact.advertise), now=now)
+
+    def _ping(self, fact: told.PingAsked, *, now: float) -> None:
+        self._rooms.paths.tell(paths.PingAsked(fact.peer, fact.token), now=now)
+
+    def _problem(self, fact: told.ProblemFound, *, now: float) -> None:
+        self._rooms.problems.found(fact.code, fact.text, fact.fix, now=now)
+
+    def _problem_over(self, fact: told.ProblemOver, *, now: float) -> None:
+        self._rooms.problems.over(fact.code)
+
+    def _wall_clock(self, fact: told.WallClockJumped, *, now: float) -> None:
+        self._rooms.session.tell(session.WallClockJumped(), now=now)
+
+    # --- the plane ---
+
+    def _waiting(self, fact: port.TrafficWaiting, *, now: float) -> None:
+        self._rooms.paths.tell(paths.TrafficWaiting(fact.peer), now=now)
+
+    def _came_from(self, fact: port.CameFrom, *, now: float) -> None:
+        heard = paths.Heard(fact.peer, Direct(fact.via, fact.endpoint), fact.size, True)
+        self._rooms.paths.tell(heard, now=now)
+
+    def _spent(self, fact: port.CounterSpent, *, now: float) -> None:
+        self._rooms.session.tell(session.CounterSpent(fact.peer), now=now)
+
+    def _send_failed(self, fact: port.SendFailed, *, now: float) -> None:
+        self._rooms.drop("send_failed")
+
+    def _counters(self, fact: told.CountersPulled, *, now: float) -> None:
+        """Tell each room what concerns it; the whole is kept for `status`."""
+        rooms, before = self._rooms, self._rooms.counters
+        rooms.counters = fact.counters
+        rooms.partial.expire(now)
+        for node, each in fact.counters.peers.items():
+            traffic = paths.Traffic(
+                node, each.complete, each.incomplete, each.highest, each.last_rx, each.last_tx, each.small
+            )
+            rooms.paths.tell(traffic, now=now)
+            earlier = before.peers.get(node)
+            view = rooms.paths.view(node)
+            if view.relay is not None and (earlier is None or each.last_tx > earlier.last_tx):
+                self._outbound.use_circuit(node, view.relay, 1)
+            if each.last_rx > rooms.heard.get(node, 0.0):
+                rooms.heard[node] = each.last_rx
+                rooms.gossip.tell(gossip.Heard(node), now=now)
+        self._circuits_used(before, now=now)
+        for node in [key for key, gone in rooms.departed.items() if now - gone.since > DAY]:
+            del rooms.departed[node]
+
+    def _circuits_used(self, before: port.Counters, *, now: float) -> None:
+        rooms = self._rooms
+        for label, (total, _) in rooms.counters.carried.items():
+            new = total - before.carried.get(label, (0, 0.0))[0]
+            if new > 0:
+                rooms.used[label] = rooms.used.get(label, 0) + new
+        if rooms.used:
+            rooms.relay.tell(relay.CircuitsUsed(tuple(rooms.used.items())), now=now)
+            rooms.used.clear()
+
+    # --- leaving ---
+
+    def _leave(self, fact: told.LeaveAsked, *, now: float) -> None:
+        rooms = self._rooms
+        rooms.paths.tell(paths.Leaving(), now=now)
+        for node in rooms.paths.sessions():
+            where = rooms.paths.control_where(node)
+            if where is not None:
+                self._outbound.send(node, where, Leave(), now=now)
+
+    def left(self) -> None:
+        """The farewells are on their way: nothing more happens here."""
+        self._rooms.left = True
+        self._rooms.news.append(Left())

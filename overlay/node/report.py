@@ -1,0 +1,135 @@
+"""What `status` shows, gathered from the rooms."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from overlay.node import snapshot as shown
+from overlay.node.rooms import Rooms
+from overlay.paths.events import PathView
+from overlay.values import NodeId
+
+
+def path_of(rooms: Rooms, view: PathView, *, now: float) -> shown.Path:
+    """A path in the contract's words."""
+    relayed = view.relay is not None
+    return shown.Path(
+        kind=view.kind,
+        transport=view.endpoint.transport if view.endpoint is not None else None,
+        endpoint=str(view.endpoint) if view.endpoint is not None else None,
+        via=[rooms.gossip.name_of(view.relay)] if view.relay is not None else [],
+        hops=None if view.kind == "none" else 2 if relayed else 1,
+        since_s=None if view.kind == "none" else round(now - view.since, 1),
+    )
+
+
+def snapshot(rooms: Rooms, *, now: float) -> shown.Snapshot:
+    """Everything `status` tells."""
+    peers = [_peer(rooms, record.id, now=now) for record in rooms.gossip.members()]
+    known = {peer.id for peer in peers}
+    peers += [_gone(rooms, node, now=now) for node in rooms.departed if node.hex() not in known]
+    punch = rooms.setup.punch
+    return shown.Snapshot(
+        version=rooms.setup.version,
+        network=shown.Network(rooms.setup.keys.name, 1 + sum(peer.state != "gone" for peer in peers)),
+        self=_self(rooms, now=now),
+        peers=sorted(peers, key=lambda peer: (peer.state == "gone", peer.name, peer.id)),
+        punch=shown.Punch(
+            nat3_nat4=punch.nat3_nat4,
+            nat4_nat4=punch.nat4_nat4,
+            max_entries=punch.max_entries,
+            max_pps=punch.max_pps,
+        ),
+        drops=_drops(rooms),
+        problems=rooms.problems.listed(now=now),
+    )
+
+
+def _self(rooms: Rooms, *, now: float) -> shown.Self:
+    own, setup = rooms.gossip.own, rooms.setup
+    return shown.Self(
+        id=rooms.own.hex(),
+        name=rooms.gossip.name_of(rooms.own),
+        ipv4=own.ipv4 or None,
+        ipv6=own.ipv6 or None,
+        dev=setup.dev,
+        mtu=setup.mtu,
+        port=setup.port,
+        uptime_s=round(now - rooms.started, 1),
+        endpoints=[shown.OwnEndpoint(str(each), kind) for each, kind in rooms.paths.own_endpoints()],
+        nat=shown.Nat(),
+    )
+
+
+def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
+    record, known, counted = rooms.gossip.member(node), rooms.paths.peer(node), rooms.counters.peers.get(node)
+    view = rooms.paths.view(node)
+    way = known.ways.get(known.current[0]) if known is not None and known.current else None
+    heard = known.heard_at if known is not None else None
+    handshake = rooms.session.handshake_at(node)
+    if known is not None and known.reached:
+        state = "connected"
+    elif node in rooms.departed:
+        state = "gone"
+    else:
+        state = "connecting"
+    return shown.Peer(
+        id=node.hex(),
+        name=rooms.gossip.name_of(node),
+        ipv4=(record.ipv4 or None) if record is not None else None,
+        ipv6=record.ipv6 if record is not None else None,
+        state=state,
+        version=record.version if record is not None else None,
+        seen_s=round(now - heard, 1) if heard is not None else None,
+        path=path_of(rooms, view, now=now),
+        rtt_ms=_milliseconds(way.rtt.smoothed if way is not None else None),
+        jitter_ms=_milliseconds(way.rtt.jitter if way is not None else None),
+        loss=known.loss.share(now=now) if known is not None else None,
+        rx_bytes=counted.rx_bytes if counted is not None else 0,
+        tx_bytes=counted.tx_bytes if counted is not None else 0,
+        handshake_s=round(now - handshake, 1) if handshake is not None else None,
+        nat=shown.Nat(),
+        punch=shown.PunchState(),
+    )
+
+
+def _gone(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
+    gone = rooms.departed[node]
+    return shown.Peer(
+        id=node.hex(),
+        name=gone.name,
+        ipv4=gone.ipv4 or None,
+        ipv6=gone.ipv6 or None,
+        state="gone",
+        version=gone.version,
+        seen_s=round(now - gone.since, 1),
+        path=shown.Path(kind="none", transport=None, endpoint=None, via=[], hops=None, since_s=None),
+        rtt_ms=None,
+        jitter_ms=None,
+        loss=None,
+        rx_bytes=0,
+        tx_bytes=0,
+        handshake_s=None,
+        nat=shown.Nat(),
+        punch=shown.PunchState(),
+    )
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return round(seconds * 1000, 3) if seconds is not None else None
+
+
+def _drops(rooms: Rooms) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    sources = (
+        rooms.drops,
+        rooms.session.drops,
+        rooms.relay.drops,
+        rooms.paths.drops,
+        rooms.gossip.drops,
+        rooms.partial.drops,
+        rooms.counters.drops,
+    )
+    for each in sources:
+        total.update(each)
+    return dict(sorted(total.items()))

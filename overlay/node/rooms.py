@@ -1,0 +1,106 @@
+"""The rooms of one node, and what the hall itself remembers."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from overlay.dataplane.port import Counters
+from overlay.gossip.gossip import Gossip
+from overlay.identity import ipv4_prefix, ipv6_prefix
+from overlay.node.commands import Command
+from overlay.node.events import Event
+from overlay.node.problems import Problems
+from overlay.node.setup import Setup
+from overlay.paths.paths import Paths
+from overlay.relay.commands import Forward
+from overlay.relay.relay import Relay
+from overlay.session.events import SessionOpened
+from overlay.session.sessions import Sessions
+from overlay.values import Label, NodeId
+from overlay.wire.reassembly import Reassembly
+
+
+class Owner(Struct, frozen=True):
+    """Whose frames a label of ours marks."""
+
+    peer: NodeId
+    relay: NodeId | None
+    """The neighbour whose circuit it is; None: a direct link."""
+
+
+class Departed(Struct, frozen=True):
+    """A member that left or fell silent, listed for a day."""
+
+    name: str
+    ipv4: str
+    ipv6: str
+    version: str
+    since: float
+
+
+class Rooms:
+    """The rooms, and the tables only the hall has."""
+
+    def __init__(self, setup: Setup, *, keygen: Callable[[int], bytes], entropy: random.Random, now: float) -> None:
+        self.setup = setup
+        self.own = setup.identity.id
+        self.started = now
+        self.relay_on = setup.relay
+        self.out: deque[Command] = deque()
+        self.news: deque[Event] = deque()
+        self.problems = Problems(self.news)
+        self.labels: dict[Label, Owner] = {}
+        """Frames with these labels end here."""
+        self.forwards: dict[Label, Forward] = {}
+        """Frames with these labels go on."""
+        self.pending: dict[NodeId, SessionOpened] = {}
+        """Sessions that opened and may not seal yet."""
+        self.heard: dict[NodeId, float] = {}
+        """When gossip was last told that a peer is there."""
+        self.departed: dict[NodeId, Departed] = {}
+        self.counters = Counters({}, {}, {})
+        self.used: dict[Label, int] = {}
+        """Bytes by circuit label since `relay` was last told."""
+        self.drops: dict[str, int] = {}
+        self.left = False
+        self.partial = Reassembly()
+        self.gossip = Gossip(
+            identity=setup.identity,
+            network=setup.keys,
+            name=setup.name,
+            fixed_ipv4=setup.fixed_ipv4,
+            remembered_ipv4=setup.remembered_ipv4,
+            version=setup.version,
+            relay=setup.relay,
+            boot=setup.boot,
+            sequence=setup.sequence,
+            entropy=entropy,
+            now=now,
+        )
+        self.session = Sessions(
+            identity=setup.identity,
+            keys=setup.keys,
+            record=self.gossip.own_signed,
+            ciphers=setup.ciphers,
+            offloads=setup.offloads,
+            keygen=keygen,
+            entropy=entropy,
+            now=now,
+        )
+        self.relay = Relay(own=self.own, enabled=setup.relay, avoid=self._taken, entropy=entropy, now=now)
+        self.paths = Paths(
+            own=self.own,
+            overlay=(ipv4_prefix(setup.keys.name), ipv6_prefix(setup.keys.name)),
+            entropy=entropy,
+        )
+
+    def _taken(self, label: Label) -> bool:
+        return label in self.labels or label in self.forwards
+
+    def drop(self, reason: str) -> None:
+        """Count a frame that led nowhere."""
+        self.drops[reason] = self.drops.get(reason, 0) + 1

@@ -1,0 +1,207 @@
+"""The node between its inputs and its outputs: whatever comes in, the pump carries out what the node then asks.
+
+plane, udp, timer, bell, commands --> node.receive / tell / handle_timeout
+node.commands() --> plane, udp, device, storage, resolver        node.events() --> person, waiting commands
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from overlay.dataplane import port
+from overlay.errors import OverlayError
+from overlay.node import events as happened
+from overlay.node import facts as told
+from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers
+from overlay.node.core import Node
+from overlay.node.snapshot import Snapshot
+from overlay.shell.names import numeric, resolve
+from overlay.shell.storage import Storage
+from punch.commands import SendDatagram
+from punch.values import Endpoint, SocketId
+
+TICK = 1.0
+"""Seconds between two pulls of the plane's counters."""
+WALL_JUMP = 30.0
+"""Seconds wall time may drift from CLOCK_BOOTTIME between two ticks (protocol section 4)."""
+
+
+def clock() -> float:
+    """CLOCK_BOOTTIME in seconds: goes on during suspend, never back."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Plane(Protocol):
+    """What the loop needs of a data plane."""
+
+    def apply(self, command: port.Command) -> None:
+        """Take one command."""
+
+    def counters(self) -> port.Counters:
+        """All counters."""
+
+
+class Udp(Protocol):
+    """What the loop needs of the UDP sockets."""
+
+    def send(self, via: SocketId, to: Endpoint, payload: bytes) -> None:
+        """Send one datagram; what the kernel refuses is lost like any other."""
+
+
+class Device(Protocol):
+    """What the loop needs of a TUN device."""
+
+    def configure(self, ipv4: str, ipv6: str) -> None:
+        """Give it these addresses, replacing earlier ones; raises OverlayError."""
+
+
+class Loop:
+    """Carries out what a node asks."""
+
+    def __init__(
+        self,
+        *,
+        plane: Plane,
+        udp: Udp,
+        device: Device | None,
+        storage: Storage,
+        listen: Callable[[happened.Event], None],
+    ) -> None:
+        self._plane = plane
+        self._udp = udp
+        self._device = device
+        self._storage = storage
+        self._listen = listen
+        self._node: Node | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._pumping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wall = time.time() - clock()
+        self._do: dict[type, Callable[[Any], None]] = {
+            SendDatagram: lambda c: udp.send(c.via, c.to, c.payload),
+            Resolve: self._resolve,
+            Configure: self._configure,
+            StorePeers: lambda c: storage.keep(records=c.records, endpoints=list(c.endpoints)),
+            StoreAddress: lambda c: storage.keep(ipv4=c.ipv4 or None, sequence=c.sequence),
+        }
+
+    def start(self, node: Node) -> None:
+        """From now on the node lives."""
+        self._node = node
+        self._pump()
+        self._loop.call_later(TICK, self._tick)
+
+    def stop(self) -> None:
+        """No timer and no task is left behind."""
+        self._node = None
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    # --- inputs ---
+
+    def receive(self, payload: bytes, source: Endpoint, via: SocketId) -> None:
+        """A frame that is not data."""
+        if self._node is not None:
+            self._node.receive(payload, source, via=via, now=clock())
+            self._pump_soon()
+
+    def tell(self, fact: told.Fact | port.Fact) -> None:
+        """A fact of this host or its plane."""
+        if self._node is not None:
+            self._node.tell(fact, now=clock())
+            self._pump_soon()
+
+    def snapshot(self) -> Snapshot:
+        """What `status` shows, with fresh counters."""
+        if self._node is None:
+            raise OverlayError("The node has ended.", "Start it again with overlay join.")
+        now = clock()
+        self._node.tell(told.CountersPulled(self._plane.counters()), now=now)
+        self._pump_soon()
+        return self._node.snapshot(now=now)
+
+    # --- outputs ---
+
+    def _pump_soon(self) -> None:
+        """Not inside the plane's own loop: what it reads and what changes its tables take turns."""
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        node = self._node
+        if node is None:
+            return
+        obey = self._do
+        for command in node.commands():
+            act = obey.get(type(command))
+            if act is None:
+                self._plane.apply(command)  # type: ignore[arg-type]
+            else:
+                act(command)
+        for event in node.events():
+            self._listen(event)
+        self._schedule(node.next_timeout())
+
+    def _schedule(self, at: float | None) -> None:
+        if self._timer is not None:
+            if at == self._timer_at:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer_at = at
+            self._timer = self._loop.call_later(max(0.0, at - clock()), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        if self._node is not None:
+            self._node.handle_timeout(now=clock())
+            self._pump()
+
+    def _tick(self) -> None:
+        """Each second: counters, the wall clock, and timers that a suspend delayed."""
+        node = self._node
+        if node is None:
+            return
+        now = clock()
+        node.tell(told.CountersPulled(self._plane.counters()), now=now)
+        wall = time.time() - now
+        if abs(wall - self._wall) > WALL_JUMP:
+            node.tell(told.WallClockJumped(), now=now)
+        self._wall = wall
+        if (at := node.next_timeout()) is not None and at <= now:
+            node.handle_timeout(now=now)
+        self._pump()
+        self._loop.call_later(TICK, self._tick)
+
+    def _resolve(self, command: Resolve) -> None:
+        known = numeric(command.address)
+        if known is not None:
+            self.tell(told.Resolved(command.address, known))
+            return
+        task = self._loop.create_task(self._resolve_name(command.address))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resolve_name(self, address: str) -> None:
+        endpoints, error = await resolve(address)
+        self.tell(told.Resolved(address, endpoints, error))
+
+    def _configure(self, command: Configure) -> None:
+        if self._device is None:
+            return
+        try:
+            self._device.configure(command.ipv4, command.ipv6)
+        except OverlayError as error:
+            self.tell(told.ProblemFound(error.code, error.text, error.fix))
+        else:
+            self.tell(told.ProblemOver("subnet_conflict"))

@@ -1,0 +1,221 @@
+"""`join`: start a node, obey it until somebody ends it, leave politely."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from overlay import __version__
+from overlay.config.launch import Launch
+from overlay.config.schema import Config
+from overlay.control.server import ControlSocket
+from overlay.errors import UsageError
+from overlay.identity import Identity, NetworkKeys, network_keys, stretch
+from overlay.node import events as happened
+from overlay.node import facts as told
+from overlay.node.core import Node
+from overlay.node.setup import Setup
+from overlay.shell.addresses import open_bell, read_addresses, silence_bell
+from overlay.shell.answers import Answers
+from overlay.shell.hardware import best_ciphers
+from overlay.shell.loop import Loop, clock
+from overlay.shell.names import advertised, own_label
+from overlay.shell.storage import Memory, Storage
+from overlay.shell.wiring import Wires, wire
+from overlay.shell.words import words_for
+
+BELL_WAIT = 0.2
+"""Seconds after the bell until addresses are read: changes come in flocks."""
+FAREWELL = 0.02
+"""Seconds the last datagrams get before sockets close."""
+
+_LOG = logging.getLogger("overlay")
+
+
+def main(launch: Launch) -> int:
+    """Run a node until it is told to leave; the exit code.
+
+    Raises:
+        OverlayError: it cannot start, with what to do about it.
+    """
+    return anyio.run(_Run(launch).run, backend="asyncio")
+
+
+class _Run:
+    """One run of one node."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._leaving = False
+        self._up = False
+        self._ipv6: str | None = None
+
+    async def run(self) -> int:
+        control = ControlSocket(self._launch.socket_path)
+        try:
+            await self._start(control)
+        finally:
+            control.close()
+        return 0
+
+    async def _start(self, control: ControlSocket) -> None:
+        launch = self._launch
+        config = launch.config
+        self._warn_unused()
+        storage = Storage(launch.state_dir, _LOG.warning)
+        seed, memory = storage.seed(), storage.memory()
+        found: dict[str, Any] = {}
+        async with anyio.create_task_group() as starting:
+            starting.start_soon(_keys, found, config.network, launch.secret)
+            starting.start_soon(_addresses, found)
+            wires = wire(config, clock=clock)
+        try:
+            wires.udp.know(found["addresses"])
+            setup = await self._setup(found["keys"], Identity(seed), memory, wires)
+            await self._live(setup, wires, storage, control, found["addresses"])
+        finally:
+            wires.close()
+
+    def _warn_unused(self) -> None:
+        for key in self._launch.punch_options_set:
+            _LOG.warning("%s has no effect yet: the punch engine comes with a later version.", key)
+
+    async def _setup(self, keys: NetworkKeys, identity: Identity, memory: Memory, wires: Wires) -> Setup:
+        config = self._launch.config
+        return Setup(
+            identity=identity,
+            keys=keys,
+            name=config.node.name or own_label(),
+            fixed_ipv4=config.node.ip or None,
+            remembered_ipv4=memory.ipv4,
+            sequence=memory.sequence,
+            boot=secrets.token_bytes(8),
+            peers=config.peers,
+            advertise=await advertised(config.node.advertise),
+            records=memory.records,
+            endpoints=memory.endpoints,
+            relay=config.relay.enabled,
+            punch=config.punch,
+            ciphers=best_ciphers(),
+            offloads=wires.offloads,
+            port=wires.udp.port,
+            dev=wires.dev,
+            mtu=config.node.mtu,
+            version=__version__,
+        )
+
+    async def _live(
+        self, setup: Setup, wires: Wires, storage: Storage, control: ControlSocket, addresses: Any
+    ) -> None:
+        gone = asyncio.Event()
+        self._gone = gone
+        loop = Loop(plane=wires.plane, udp=wires.udp, device=wires.device, storage=storage, listen=self._listen)
+        self._loop = loop
+        self._answers = Answers(loop, self._leave, gone)
+        self._setup_now = setup
+        self._wires = wires
+        node = Node(
+            setup, keygen=secrets.token_bytes, entropy=random.Random(secrets.randbits(256)), now=clock()
+        )
+        wires.connect(loop.receive, loop.tell)
+        if wires.udp.port_moved:
+            node.tell(_port_moved(setup.port, self._launch.config.node.port), now=clock())
+        for socket, local in wires.udp.sockets():
+            node.tell(told.SocketOpened(socket, local), now=clock())
+        node.tell(told.AddressesChanged(addresses), now=clock())
+        running = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            running.add_signal_handler(number, self._leave)
+        running.add_signal_handler(signal.SIGHUP, self._reload_soon)
+        loop.start(node)
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(control.serve, self._answers.answer)
+            tasks.start_soon(self._watch_addresses)
+            await gone.wait()
+            await anyio.sleep(FAREWELL)
+            tasks.cancel_scope.cancel()
+        loop.stop()
+
+    # --- what happens ---
+
+    def _listen(self, event: happened.Event) -> None:
+        if isinstance(event, happened.NodeUp):
+            self._node_up(event)
+        elif isinstance(event, happened.Left):
+            self._gone.set()
+        self._answers.heard(event)
+        words = words_for(event)
+        if words is not None:
+            self._launch.say(*words)
+
+    def _node_up(self, event: happened.NodeUp) -> None:
+        up = {"name": event.name, "ipv4": event.ipv4, "ipv6": event.ipv6, "port": self._setup_now.port}
+        if self._wires.dev is not None:
+            up["dev"] = self._wires.dev
+        if self._up:
+            self._launch.say("address", f"{event.name} has the address {event.ipv4} now", None)
+        else:
+            self._up = True
+            self._launch.announce(up)
+
+    def _leave(self) -> None:
+        if not self._leaving:
+            self._leaving = True
+            self._loop.tell(told.LeaveAsked())
+
+    def _reload_soon(self) -> None:
+        self._tasks.start_soon(self._reload)
+
+    async def _reload(self) -> None:
+        try:
+            config: Config = self._launch.reload()
+        except UsageError as error:
+            _LOG.warning("the config was not reread: %s", error.text)
+            return
+        advertise = await advertised(config.node.advertise)
+        self._loop.tell(told.PolicyChanged(config.relay.enabled, config.peers, advertise))
+        self._launch.say("reloaded", "the config was reread", None)
+
+    async def _watch_addresses(self) -> None:
+        bell = open_bell()
+        if bell is None:
+            return
+        with bell:
+            while True:
+                await anyio.wait_readable(bell)
+                await anyio.sleep(BELL_WAIT)
+                silence_bell(bell)
+                addresses = await anyio.to_thread.run_sync(read_addresses)
+                opened, closed = self._wires.udp.know(addresses)
+                for socket in closed:
+                    self._loop.tell(told.SocketClosed(socket))
+                for socket, local in opened:
+                    self._loop.tell(told.SocketOpened(socket, local))
+                self._loop.tell(told.AddressesChanged(addresses))
+
+
+async def _keys(found: dict[str, Any], network: str, secret: str) -> None:
+    stretched = await anyio.to_thread.run_sync(stretch, network, secret)
+    found["keys"] = network_keys(network, stretched)
+
+
+async def _addresses(found: dict[str, Any]) -> None:
+    found["addresses"] = await anyio.to_thread.run_sync(read_addresses)
+
+
+def _port_moved(port: int, wanted: int) -> told.ProblemFound:
+    return told.ProblemFound(
+        "port_moved",
+        f"UDP port {wanted} or {wanted + 1} is in use here; this node took {port}.",
+        f"Peers that dial this node need port {port}; or free {wanted} and {wanted + 1} and join again.",
+    )
+

@@ -1,0 +1,203 @@
+"""Identity and memory on disk (contract, State).
+
+    identity      `overlay-identity 1`, the seed in hex, its checksum
+    memory.json   address held, sequence signed, records known, endpoints that answered
+
+Files are 0600 and written atomically. A torn or foreign one is set aside with a warning: nothing is lost, and a new
+identity is never taken in silence.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from overlay.errors import NotPermitted, OverlayError
+from punch.values import Endpoint, parse_endpoint
+
+_MAGIC = "overlay-identity 1"
+_MEMORY_LIMIT = 16 << 20
+"""Bytes of memory.json that are read: 4,096 records of 1 KiB in base64, with room."""
+
+Warn = Callable[[str], None]
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """What an earlier run knew."""
+
+    ipv4: str | None = None
+    sequence: int = 0
+    records: tuple[bytes, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class Storage:
+    """The state folder of one network."""
+
+    def __init__(self, folder: Path, warn: Warn) -> None:
+        self._folder = folder
+        self._warn = warn
+        self._kept: dict[str, Any] = {}
+        self._failed = False
+
+    def seed(self) -> bytes:
+        """The 32-byte identity seed, made at the first start.
+
+        Raises:
+            OverlayError: the folder cannot be written.
+        """
+        path = self._folder / "identity"
+        text = self._read(path, limit=4096)
+        if text is not None:
+            seed = _parse_identity(text)
+            if seed is not None:
+                return seed
+            self._set_aside(path, "is torn or foreign; this device gets a new identity")
+        seed = secrets.token_bytes(32)
+        try:
+            self._write(path, _format_identity(seed))
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+        return seed
+
+    def memory(self) -> Memory:
+        """What an earlier run remembered; what does not fit is left out."""
+        path = self._folder / "memory.json"
+        text = self._read(path, limit=_MEMORY_LIMIT)
+        if text is None:
+            return Memory()
+        try:
+            self._kept = _checked(json.loads(text))
+        except (ValueError, TypeError, RecursionError):
+            self._set_aside(path, "is torn or foreign; peers and address are learned again")
+            return Memory()
+        return Memory(
+            ipv4=self._kept["ipv4"],
+            sequence=self._kept["sequence"],
+            records=tuple(base64.b64decode(each) for each in self._kept["records"]),
+            endpoints=tuple(_endpoints(self._kept["endpoints"])),
+        )
+
+    def keep(self, **changed: Any) -> None:
+        """Write what changed of memory.json: ipv4, sequence, records (bytes), endpoints (texts). Never raises."""
+        if "records" in changed:
+            changed["records"] = [base64.b64encode(each).decode() for each in changed["records"]]
+        if all(self._kept.get(key) == value for key, value in changed.items()):
+            return
+        self._kept.update(changed)
+        try:
+            self._write(self._folder / "memory.json", json.dumps(self._kept, indent=1))
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                self._warn(f"{self._folder}: cannot remember peers: {error.strerror}. The node goes on without.")
+            self._failed = True
+
+    def _read(self, path: Path, *, limit: int) -> str | None:
+        try:
+            with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_uid not in (os.geteuid(), 0):
+                    self._set_aside(path, "belongs to another user")
+                    return None
+                return file.read(limit + 1).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+        except IsADirectoryError:
+            self._set_aside(path, "is a folder")
+            return None
+        except PermissionError as error:
+            raise NotPermitted(f"{path} cannot be read.", f"Make it yours: sudo chown $USER {path}") from error
+        except OSError as error:
+            raise OverlayError(f"{path} cannot be read: {error.strerror}.", "Check the disk.") from error
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        number = 1
+        while (aside := path.with_name(f"{path.name}.aside-{number}")).exists():
+            number += 1
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+        self._warn(f"{path} {why}. It was set aside as {aside.name}.")
+
+    def _write(self, path: Path, text: str) -> None:
+        """Replace `path` as a whole: a reader, or a crash, finds the old text or the new one."""
+        new = path.with_name(f".{path.name}.new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(path)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+
+
+def _checked(raw: Any) -> dict[str, Any]:
+    """The shape of memory.json, or ValueError."""
+    if not isinstance(raw, dict):
+        raise ValueError("not an object")
+    kept = {
+        "ipv4": raw.get("ipv4"),
+        "sequence": raw.get("sequence", 0),
+        "records": raw.get("records", []),
+        "endpoints": raw.get("endpoints", []),
+    }
+    fits = (
+        (kept["ipv4"] is None or isinstance(kept["ipv4"], str))
+        and type(kept["sequence"]) is int
+        and 0 <= kept["sequence"] < 1 << 63
+        and all(isinstance(kept[key], list) for key in ("records", "endpoints"))
+        and all(isinstance(each, str) for key in ("records", "endpoints") for each in kept[key])
+    )
+    if not fits:
+        raise ValueError("another shape")
+    for each in kept["records"]:
+        base64.b64decode(each, validate=True)
+    return kept
+
+
+def _endpoints(texts: list[str]) -> list[Endpoint]:
+    found: list[Endpoint] = []
+    for text in texts:
+        try:
+            found.append(parse_endpoint(text))
+        except ValueError:
+            continue
+    return found
+
+
+def _checksum(seed: bytes) -> str:
+    return hashlib.blake2b(seed, digest_size=8, person=b"overlay-id").hexdigest()
+
+
+def _format_identity(seed: bytes) -> str:
+    return f"{_MAGIC}\n{seed.hex()}\n{_checksum(seed)}\n"
+
+
+def _parse_identity(text: str) -> bytes | None:
+    lines = text.split("\n")
+    if len(lines) != 4 or lines[0] != _MAGIC or len(lines[1]) != 64:
+        return None
+    try:
+        seed = bytes.fromhex(lines[1])
+    except ValueError:
+        return None
+    return seed if lines[2] == _checksum(seed) else None
+
+
+def _unwritable(folder: Path, error: OSError) -> OverlayError:
+    text = f"The state folder {folder} cannot be written: {error.strerror}."
+    if isinstance(error, PermissionError):
+        return NotPermitted(text, f"Make it yours (sudo chown -R $USER {folder}), or name another with --state-dir.")
+    return OverlayError(text, "Name another folder with --state-dir, or make room on the disk.", code="state_dir")

@@ -1,0 +1,32 @@
+"""What happened, in words for the person who started the node: one line a change of state."""
+
+from __future__ import annotations
+
+from overlay.node import events as happened
+from overlay.node.snapshot import Path
+
+
+def path_words(path: Path) -> str:
+    """How a peer is reached: `direct 1.2.3.4:5`, `relay via vps`, `no way yet`."""
+    if path.kind == "direct":
+        return f"direct {path.endpoint}"
+    if path.kind == "relay":
+        return f"relay via {', '.join(path.via)}"
+    return "no way yet"
+
+
+def words_for(event: happened.Event) -> tuple[str, str, str | None] | None:
+    """(fixed word, text, peer) of an event; None for what nobody needs to read."""
+    match event:
+        case happened.PeerJoined():
+            return "peer_up", f"{event.name} is here: {path_words(event.path)}", event.name
+        case happened.PathChanged():
+            return "path", f"{event.name}: {path_words(event.path)}", event.name
+        case happened.PeerGone():
+            return "peer_gone", f"{event.name} {'left' if event.left else 'fell silent'}", event.name
+        case happened.ProblemShown():
+            return "problem", f"{event.text} {event.fix}".strip(), None
+        case happened.ProblemGone():
+            return "problem_over", f"solved: {event.code.replace('_', ' ')}", None
+        case _:
+            return None
