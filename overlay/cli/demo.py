@@ -168,7 +168,7 @@ class Watcher:
             found = {}
             for host, node in self._nodes.items():
                 with contextlib.suppress(OverlayError):
-                    found[host] = node.snapshot()
+                    found[host] = node.status()
             with self._changed:
                 self._statuses = found
                 self._changed.notify_all()
@@ -241,7 +241,7 @@ class Demo:
         self.report["ping"] = {"pongs": pongs, **total}
 
     def _transfer(self, lab: Lab, nodes: dict[str, LabNode]) -> None:
-        to = nodes["ben"].snapshot()["self"]["ipv4"]
+        to = nodes["ben"].status()["self"]["ipv4"]
         measure = iperf3 if shutil.which("iperf3") else own_transfer
         moved, seconds = measure(lab, to)
         if not moved or not seconds:

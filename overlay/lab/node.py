@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from overlay.errors import OverlayError
+from overlay.control.client import ask
+from overlay.errors import NotRunning, OverlayError
 from overlay.lab.process import Process
 from overlay.lab.stage import Lab
 
@@ -102,16 +104,12 @@ class LabNode:
         return answer
 
     def status(self) -> Json:
-        """`overlay status --json`."""
-        return self.json("status")
-
-    def snapshot(self) -> Json:
         """What `overlay status --json` shows, asked on the node's socket without a process of its own.
 
         Raises:
             OverlayError: it does not answer.
         """
-        return self.status()
+        return ask(self.socket, {"do": "status"})
 
     def peer(self, name: str) -> Json | None:
         """The peer called `name` as `status` shows it, if it is there."""
@@ -125,13 +123,14 @@ class LabNode:
             OverlayError: it did not come to hold within `timeout` seconds; the last status is told.
         """
         until = time.monotonic() + timeout
+        status: Json = {}
         while True:
-            status = self.status()
-            if "error" not in status and holds(status):
-                return status
+            with contextlib.suppress(NotRunning):
+                status = self.status()
+                if holds(status):
+                    return status
             if time.monotonic() > until or not (self.process and self.process.running):
-                said = self.process.err if self.process else ""
-                raise OverlayError(f"{self.host}: not {what} in {timeout:g} s: {json.dumps(status)}\n{said}")
+                raise OverlayError(f"{self.host}: not {what} in {timeout:g} s: {json.dumps(status)}\n{self.said}")
             time.sleep(_POLL_S)
 
     def wait_peer(self, name: str, *, kind: str = "", timeout: float = 10.0) -> Json:
@@ -146,6 +145,11 @@ class LabNode:
         status = self.wait_until(f"connected to {name} {kind}", connected, timeout=timeout)
         peers: list[Json] = status["peers"]
         return next(peer for peer in peers if peer["name"] == name)
+
+    @property
+    def said(self) -> str:
+        """What the running `join` said so far, both streams."""
+        return f"{self.process.out}\n{self.process.err}" if self.process else ""
 
     def address(self, *, version: int = 4) -> str:
         """Its overlay address."""
