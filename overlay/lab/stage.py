@@ -183,7 +183,9 @@ def _run(
 
 
 def _environment(extra: dict[str, str] | None) -> dict[str, str]:
-    return {**os.environ, "PATH": _PATH, **(extra or {})}
+    """Ours without what its person set for a node of their own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OVERLAY_")}
+    return {**kept, "PATH": _PATH, **(extra or {})}
 
 
 def _shell(script: str) -> None:
