@@ -68,7 +68,7 @@ def test_without_root_it_names_the_command() -> None:
 
 
 def test_without_nft_it_names_the_package(tmp_path: Path) -> None:
-    code = "from overlay.lab import stage; stage._PATH = ''; from overlay.cli import main; main()"
+    code = "import sys; from overlay.lab import stage; stage._PATH = ''; from overlay.cli import main; sys.exit(main())"
     argv = [overlay_argv()[0].replace("/overlay", "/python"), "-c", code, "demo"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 1

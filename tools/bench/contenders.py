@@ -158,7 +158,7 @@ def find(named: dict[str, str | None]) -> tuple[list[Contender], list[str]]:
     """
     found: list[Contender] = [Raw(), Us()]
     absent = []
-    wireguard = named["wireguard_go"] or _search("wireguard-go", "wireguard")
+    wireguard = named["wireguard_go"] or search("wireguard-go", "wireguard")
     if wireguard:
         found.append(WireguardGo(wireguard))
     else:
@@ -174,7 +174,8 @@ def find(named: dict[str, str | None]) -> tuple[list[Contender], list[str]]:
     return found, absent
 
 
-def _search(*programs: str) -> str | None:
+def search(*programs: str) -> str | None:
+    """The first of `programs` in PATH or where Go installs."""
     folders = [os.environ.get("GOBIN", ""), str(Path.home() / "go" / "bin"), "/opt/gobin"]
     path = os.pathsep.join([os.environ.get("PATH", ""), *[folder for folder in folders if folder]])
     return next((found for program in programs if (found := shutil.which(program, path=path))), None)
