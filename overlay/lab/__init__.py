@@ -1,6 +1,7 @@
 """The lab: hosts, switches and home routers in network namespaces, told by a scenario file.
 
-    configs/lab/two-nat.toml          scenario  what stands where (TOML -> values, every fault named)
+    configs/lab/two-nat.toml          shelf     where the files lie
+            |                         scenario  what stands where (TOML -> values, every fault named)
             |                         story     scenario -> one shell script of `ip` and `nft` (pure)
             v                         stage     Lab: runs the script, starts processes, cleans up whatever happens
      vps --- internet                 process   a started process and what it said
@@ -15,7 +16,8 @@ touched: every device lives in a namespace of the lab.
 
 from overlay.lab.node import LabNode
 from overlay.lab.process import Process
-from overlay.lab.scenario import Scenario, load_scenario, scenario_names
+from overlay.lab.scenario import Scenario
+from overlay.lab.shelf import load_scenario, scenario_names
 from overlay.lab.stage import Lab
 
 __all__ = ["Lab", "LabNode", "Process", "Scenario", "load_scenario", "scenario_names"]

@@ -27,7 +27,7 @@ def overlay_argv() -> list[str]:
     script = Path(sys.executable).parent / "overlay"
     if script.exists():
         return [str(script)]
-    return [sys.executable, "-c", "import sys; from overlay.cli import main; sys.exit(main())"]
+    return [sys.executable, "-m", "overlay"]
 
 
 class LabNode:

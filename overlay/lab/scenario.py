@@ -1,4 +1,4 @@
-"""What stands where: a scenario file (TOML) as values, every fault of it named at once."""
+"""What stands where: a scenario as values, read from TOML, every fault of it named at once; pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -84,30 +83,6 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def prefix(self, segment: str, version: int) -> str:
         """The prefix of `segment` for this IP version, or an empty string."""
         return self.segments[segment].ipv4 if version == 4 else self.segments[segment].ipv6
-
-
-def scenario_folder() -> Path:
-    """Where the scenario files lie: beside this module in a wheel, `configs/lab` in a checkout."""
-    shipped = Path(__file__).parent / "scenarios"
-    return shipped if shipped.is_dir() else Path(__file__).parents[2] / "configs" / "lab"
-
-
-def scenario_names() -> list[str]:
-    """The scenarios there are."""
-    return sorted(path.stem for path in scenario_folder().glob("*.toml"))
-
-
-def load_scenario(name: str | Path) -> Scenario:
-    """Read the scenario called `name`, or the file at that path.
-
-    Raises:
-        UsageError: no such scenario, or the file is wrong; every fault of it is named.
-    """
-    path = Path(name) if str(name).endswith(".toml") else scenario_folder() / f"{name}.toml"
-    try:
-        return parse_scenario(path.read_text(encoding="utf-8"), origin=path.name)
-    except FileNotFoundError:
-        raise UsageError(f"no scenario {name}", f"there are: {', '.join(scenario_names())}") from None
 
 
 def parse_scenario(text: str, *, origin: str) -> Scenario:

@@ -23,7 +23,8 @@ from typing import Any, Self
 from overlay.errors import NotPermitted, OverlayError
 from overlay.lab import story
 from overlay.lab.process import Process
-from overlay.lab.scenario import Scenario, load_scenario
+from overlay.lab.scenario import Scenario
+from overlay.lab.shelf import load_scenario
 
 _TAG = re.compile(r"ovl(\d+)-(\d+)-\d+")
 _NAMESPACES = Path("/run/netns")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from overlay.errors import UsageError
-from overlay.lab.scenario import load_scenario, parse_scenario, scenario_names
+from overlay.lab.scenario import parse_scenario
+from overlay.lab.shelf import load_scenario, scenario_names
 
 GOOD = """
 title = "Two hosts, one behind a router."

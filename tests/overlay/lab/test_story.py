@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from overlay.lab.scenario import load_scenario
+from overlay.lab.shelf import load_scenario
 from overlay.lab.story import build, namespace, remove
 
 
