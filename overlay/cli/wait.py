@@ -1,0 +1,69 @@
+"""`overlay wait`: until any peer, or this one, answers."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+from overlay.cli.options import find_node, node_options
+from overlay.cli.render import path_words, who
+from overlay.control import client, peers
+from overlay.control.protocol import Json
+from overlay.errors import NoReply
+
+POLL_S = 0.1
+
+
+@click.command(epilog="Example: overlay wait nas --direct --timeout 30")
+@click.argument("peer", required=False)
+@click.option("--direct", is_flag=True, help="Until the path is direct.")
+@click.option("--timeout", metavar="S", type=click.FloatRange(min=0), help="Give up after S seconds (exit code 4).")
+@node_options
+def wait(
+    peer: str | None, direct: bool, timeout: float | None, network: str | None, socket: str | None, as_json: bool
+) -> None:
+    """Wait until any peer, or PEER (it need not be known yet), answers."""
+    path = find_node(network, socket)
+    until = None if timeout is None else time.monotonic() + timeout
+    while True:
+        snapshot = client.ask(path, {"do": "status"})
+        found = _answering(snapshot, peer, direct=direct)
+        if found is not None:
+            break
+        if until is not None and time.monotonic() >= until:
+            raise NoReply(_waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), "overlay status says why")
+        time.sleep(POLL_S if until is None else min(POLL_S, max(0.0, until - time.monotonic())))
+    print(json.dumps({"schema": 1, "peer": found}) if as_json else f"{who(found)} answers, {path_words(found['path'])}")
+
+
+def _answering(snapshot: Json, word: str | None, *, direct: bool) -> Json | None:
+    """The first peer that answers as asked.
+
+    Raises:
+        NoSuchPeer: several are meant.
+    """
+    if word is None:
+        wanted: list[Json] = snapshot["peers"]
+    elif peers.matching(snapshot, word) or peers.is_self(snapshot, word):
+        wanted = [peers.choose(snapshot, word)]
+    else:
+        wanted = []
+    ways = ("direct",) if direct else ("direct", "relay")
+    return next((peer for peer in wanted if peer["state"] == "connected" and peer["path"]["kind"] in ways), None)
+
+
+def _waited_for(snapshot: Json, word: str | None, *, direct: bool, seconds: float) -> str:
+    if word is not None and not peers.matching(snapshot, word):
+        return f"no peer {word} appeared within {seconds:g} s"
+    return f"{word or 'no peer'} {_DID[direct, word is None]} within {seconds:g} s"
+
+
+_DID = {
+    (False, False): "did not answer",
+    (False, True): "answered",
+    (True, False): "was not reached directly",
+    (True, True): "was reached directly",
+}
+"""(directly?, anybody?) -> what did not come about."""
