@@ -1,0 +1,176 @@
+"""The frames as scapy layers (protocol sections 2, 3 and 9): one row a kind, after scapy/layers/vxlan.py.
+
+`dissect` reads a UDP payload as the layer that its first bytes name; `LAYERS` is what a scapy session may bind.
+"""
+
+from __future__ import annotations
+
+import struct
+import types
+import warnings
+from typing import Any
+
+from overlay.wire.frame import CONTROL, COOKIE, DATA, HANDSHAKE, MAX_SLICES, PROBE, PROBE_ANSWER, STUN_LAST
+
+with warnings.catch_warnings():  # scapy meets its own deprecations while it is imported
+    warnings.simplefilter("ignore")
+    from scapy.fields import (
+        ByteField,
+        IntField,
+        LELongField,
+        LEShortField,
+        ShortField,
+        StrFixedLenField,
+        XByteField,
+        XLEIntField,
+        XStrField,
+        XStrFixedLenField,
+    )
+    from scapy.packet import Packet
+
+M1_SIZE, M2_SIZE, COOKIE_SIZE, PROBE_SIZE = 176, 108, 40, 36
+M3_LEAST, M4_LEAST = 8 + 32 + 48 + 16, 8 + 48 + 16
+"""noise2 carries e, an encrypted s and at least a tag; noise3 no e."""
+MAGIC_COOKIE = 0x2112_A442
+"""RFC 5389 section 6."""
+
+
+def layer(name: str, *fields: Any) -> Any:
+    """A scapy layer from its row."""
+    return types.new_class(name, (Packet,), exec_body=lambda body: body.update(name=name, fields_desc=list(fields)))
+
+
+def opening(kind: int, step: int) -> tuple[Any, ...]:
+    """The 8 bytes that every handshake frame begins with."""
+    return (
+        ByteField("type", kind),
+        ByteField("step", step),
+        ByteField("major", 1),
+        ByteField("zero", 0),
+        XLEIntField("label", 0),
+    )
+
+
+M1 = layer(
+    "m1",
+    *opening(HANDSHAKE, 1),
+    XStrFixedLenField("share", bytes(32), 32),
+    XStrFixedLenField("cookie", bytes(16), 16),
+    StrFixedLenField("padding", bytes(104), 104),
+    XStrFixedLenField("mac1", bytes(16), 16),
+)
+M2 = layer(
+    "m2",
+    *opening(HANDSHAKE, 2),
+    XLEIntField("label_b", 0),
+    XStrFixedLenField("share", bytes(32), 32),
+    XStrFixedLenField("noise1", bytes(48), 48),
+    XStrFixedLenField("mac1", bytes(16), 16),
+)
+M3 = layer("m3", *opening(HANDSHAKE, 3), XStrField("noise2", b""))
+M4 = layer("m4", *opening(HANDSHAKE, 4), XStrField("noise3", b""))
+Cookie = layer(
+    "cookie",
+    *opening(COOKIE, 0),
+    XStrFixedLenField("cookie", bytes(16), 16),
+    XStrFixedLenField("mac1", bytes(16), 16),
+)
+
+
+def sliced(name: str, kind: int) -> Any:
+    """A slice of a sealed envelope behind its 16-byte header."""
+    return layer(
+        name,
+        ByteField("type", kind),
+        ByteField("index", 0),
+        ByteField("count", 1),
+        ByteField("epoch", 0),
+        XLEIntField("label", 0),
+        LELongField("counter", 0),
+        XStrField("slice", b""),
+    )
+
+
+Data, Control = sliced("data", DATA), sliced("control", CONTROL)
+
+
+def probing(name: str, kind: int) -> Any:
+    """A probe, or the answer to one."""
+    return layer(
+        name,
+        ByteField("type", kind),
+        ByteField("epoch", 0),
+        LEShortField("slot", 0),
+        XLEIntField("label", 0),
+        XLEIntField("attempt", 0),
+        XStrFixedLenField("random", bytes(8), 8),
+        XStrFixedLenField("mac", bytes(16), 16),
+    )
+
+
+Probe, ProbeAnswer = probing("probe", PROBE), probing("answer", PROBE_ANSWER)
+
+Stun = layer(
+    "stun",
+    ShortField("type", 1),
+    ShortField("length", 0),
+    IntField("magic", MAGIC_COOKIE),
+    XStrFixedLenField("transaction", bytes(12), 12),
+    XStrField("attributes", b""),
+)
+
+Other = layer("other", XByteField("type", 0xFF), XStrField("bytes", b""))
+"""What no frame of ours looks like."""
+
+HANDSHAKES = {1: (M1, M1_SIZE, M1_SIZE), 2: (M2, M2_SIZE, M2_SIZE), 3: (M3, M3_LEAST, 2048), 4: (M4, M4_LEAST, 2048)}
+"""Step -> (layer, least size, largest size)."""
+
+LAYERS = (M1, M2, M3, M4, Cookie, Data, Control, Probe, ProbeAnswer, Stun, Other)
+
+
+def choose(payload: bytes) -> Any:
+    """The layer that `payload` has the looks of; `Other` if none."""
+    size = len(payload)
+    if size < 4:
+        return Other
+    kind, second, third, fourth = payload[:4]
+    if kind == HANDSHAKE and second in HANDSHAKES and not fourth:
+        chosen, least, most = HANDSHAKES[second]
+        return chosen if least <= size <= most else Other
+    if kind == COOKIE and not second and not fourth:
+        return Cookie if size == COOKIE_SIZE else Other
+    if kind in (DATA, CONTROL) and second < third <= MAX_SLICES and size > 16:
+        return Data if kind == DATA else Control
+    if kind in (PROBE, PROBE_ANSWER) and size == PROBE_SIZE:
+        return Probe if kind == PROBE else ProbeAnswer
+    if kind <= STUN_LAST and size >= 20 and struct.unpack_from(">I", payload, 4)[0] == MAGIC_COOKIE:
+        return Stun
+    return Other
+
+
+def dissect(payload: bytes) -> list[Any]:
+    """A UDP payload as layers: one, or all slices of a batch that the kernel had not yet cut when it was captured."""
+    if not payload:
+        return [Other(type=0, bytes=b"")]
+    chosen = choose(payload)
+    if chosen not in (Data, Control):
+        return [chosen(payload)]
+    return [chosen(piece) for piece in uncut(payload)]
+
+
+def uncut(payload: bytes) -> list[bytes]:
+    """Split a batch at the headers that must follow: same envelope, next index."""
+    kind, index, count = payload[:3]
+    pieces = []
+    while index + 1 < count:
+        follows = bytes((kind, index + 1, count)) + payload[3:16]
+        at = payload.find(follows, 17)
+        if at < 0:
+            break
+        pieces.append(payload[:at])
+        payload = payload[at:]
+        index += 1
+    return [*pieces, payload]
+
+
+__all__ = ["HANDSHAKES", "LAYERS", "Packet", "choose", "dissect", "uncut"]
