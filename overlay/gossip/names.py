@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from overlay.values import NodeId
 
 MAX_LABEL = 63
 """RFC 1035 section 2.3.4: characters of a DNS label."""
-
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
-
-
-def is_label(name: str) -> bool:
-    """True for a DNS label: 1..63 letters, digits and inner hyphens (RFC 1123 section 2.1)."""
-    return _LABEL.fullmatch(name) is not None
 
 
 def unique_names(members: Iterable[tuple[NodeId, str]]) -> dict[NodeId, str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from overlay.config.names import is_label
 from overlay.errors import UsageError
 from overlay.gossip.addresses import choose_ipv4
 from overlay.gossip.events import AddressClaimed, OwnRecordIssued
-from overlay.gossip.names import is_label
 from overlay.gossip.pace import Pace
 from overlay.gossip.record import Record, RecordEndpoint, RecordLink
 from overlay.gossip.records import MAX_ENDPOINTS, MAX_LINKS, MAX_SEQUENCE, is_member_address, sign

@@ -20,8 +20,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from overlay.config.names import is_label
 from overlay.gossip.addresses import usable_host
-from overlay.gossip.names import is_label
 from overlay.gossip.record import Record, RecordEndpoint, RecordLink
 from overlay.identity import Identity, digest, ipv4_prefix, ipv6_address, name_bytes, verify
 from overlay.values import NodeId
