@@ -11,7 +11,3 @@ courier    which handshakes are carried, for whom
 limits     how many, how long, and the words of refusals and drops
 facts  commands  events
 """
-
-from overlay.relay.relay import Relay
-
-__all__ = ["Relay"]

@@ -4,9 +4,3 @@ values    what is looked at: Neighbour, Target
 costs     RTT and loss -> a cost in steps of 1.5x, and back
 choose    who carries to a peer, best first; which links of ours the record names
 """
-
-from overlay.routing.choose import own_links, relay_candidates
-from overlay.routing.costs import cost
-from overlay.routing.values import Neighbour, Target
-
-__all__ = ["Neighbour", "Target", "cost", "own_links", "relay_candidates"]

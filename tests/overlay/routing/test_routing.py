@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overlay.routing import Neighbour, Target, cost, own_links, relay_candidates
-from overlay.routing.costs import MAX_COST, STEP, UNMEASURED_MS, cost_ms
+from overlay.routing.choose import own_links, relay_candidates
+from overlay.routing.costs import MAX_COST, STEP, UNMEASURED_MS, cost, cost_ms
+from overlay.routing.values import Neighbour, Target
 from overlay.values import NodeId
 
 
