@@ -13,7 +13,7 @@ import click
 
 from overlay.cli.options import find_node, node_options
 from overlay.cli.render import Rates, status_lines
-from overlay.cli.terminal import Canvas
+from overlay.cli.terminal import Canvas, size
 from overlay.control import client
 from overlay.control.protocol import Json
 
@@ -74,16 +74,10 @@ def _draw(lines: list[str], *, in_place: bool) -> None:
     if not in_place:
         print("\n".join([*lines, ""]), flush=True)
         return
-    height = max(2, _height())
+    height = max(2, size(sys.stdout)[1])
     if len(lines) >= height:
         lines = [*lines[: height - 2], f"... {len(lines) - height + 2} lines more"]
     print("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J", end="", flush=True)
-
-
-def _height() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().lines
 
 
 @contextlib.contextmanager

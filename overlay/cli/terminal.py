@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import unicodedata
 from typing import NamedTuple, Self, TextIO
 
@@ -40,8 +39,16 @@ class Canvas(NamedTuple):
     def of(cls, stream: TextIO) -> Self:
         """The canvas that `stream` is."""
         encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
-        width = shutil.get_terminal_size().columns if stream.isatty() else None
-        return cls(Pen.of(stream), width, not encoding.startswith("utf"))
+        return cls(Pen.of(stream), size(stream)[0] if stream.isatty() else None, not encoding.startswith("utf"))
+
+
+def size(stream: TextIO) -> tuple[int, int]:
+    """Columns and lines of the terminal behind `stream`; 80 by 24 if it does not say."""
+    try:
+        found = os.get_terminal_size(stream.fileno())
+    except OSError:
+        return 80, 24
+    return found.columns or 80, found.lines or 24
 
 
 def columns(text: str) -> int:

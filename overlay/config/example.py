@@ -28,7 +28,7 @@ _SAMPLES: dict[str, object] = {
     "secret_file": "/etc/overlay/home.secret",
     "peers": ("vps.example.org", "203.0.113.7:27182", "[2001:db8::7]:27182"),
     "node.name": "laptop",
-    "node.ip": "10.187.0.1",
+    "node.ip": "10.222.0.7",
     "node.dev": "overlay0",
     "node.advertise": ("home.example.org:27182",),
     "stun.servers": ("stun.example.org",),

@@ -267,7 +267,9 @@ def _build(merged: Layer) -> Config:
 
 
 def _hints(environ: Mapping[str, str]) -> Iterator[str]:
-    known = [*(variable(flag) for flag in FLAGS.values()), *ONLY_VARIABLES]
+    prefix = "OVERLAY_"
+    known = [name.removeprefix(prefix) for name in (*map(variable, FLAGS.values()), *ONLY_VARIABLES)]
     for name in environ:
-        if name.startswith("OVERLAY_") and name not in known and (near := nearest(name, known)):
-            yield f"the variable {name} means nothing here; did you mean {near}?"
+        word = name.removeprefix(prefix)
+        if name.startswith(prefix) and word not in known and (near := nearest(word, known)):
+            yield f"the variable {name} means nothing here; did you mean {prefix}{near}?"

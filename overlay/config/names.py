@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from hashlib import blake2b
 
 _FILE_SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -50,4 +49,8 @@ def is_device(name: str) -> bool:
 def file_stem(network: str) -> str:
     """How files and folders of `network` are named: its name if that is plain, else its hash (protocol section 10)."""
     name = normal_network(network)
-    return name if _FILE_SAFE.fullmatch(name) else blake2b(name.encode(), digest_size=32).hexdigest()
+    if _FILE_SAFE.fullmatch(name):
+        return name
+    from hashlib import blake2b  # 4 ms that most names do without
+
+    return blake2b(name.encode(), digest_size=32).hexdigest()

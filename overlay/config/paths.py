@@ -21,6 +21,8 @@ SYSTEM_SOCKETS = Path("/run/overlay")
 _SYSTEM_STATE = Path("/var/lib/overlay")
 _SYSTEM_CONFIG = Path("/etc/overlay")
 
+_ANOTHER = "name another with --state-dir or --socket"
+
 
 def state_dir(network: str, environ: Mapping[str, str], uid: int) -> Path:
     """The folder of `network`'s identity, memory and log."""
@@ -56,7 +58,7 @@ def secure_folder(folder: Path, mode: int = 0o700) -> None:
 
     Raises:
         NotPermitted: it may not be made, belongs to another user, or others may write to it.
-        OverlayError: it cannot be made (code `folder`).
+        OverlayError: it cannot be made, or not be written to (code `folder`).
     """
     try:
         folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -65,15 +67,13 @@ def secure_folder(folder: Path, mode: int = 0o700) -> None:
     except PermissionError:
         raise NotPermitted(f"the folder {folder} may not be made or looked into", _grant(folder)) from None
     except OSError as error:
-        raise OverlayError(
-            f"the folder {folder} cannot be made: {error.strerror}",
-            "name another with --state-dir or --socket",
-            code="folder",
-        ) from None
+        raise OverlayError(f"the folder {folder} cannot be made: {error.strerror}", _ANOTHER, code="folder") from None
     if found.st_uid != os.geteuid():
         raise NotPermitted(f"the folder {folder} belongs to user {found.st_uid}", _grant(folder))
     if stat.S_IMODE(found.st_mode) & 0o022:
         raise NotPermitted(f"others may write to the folder {folder}", f"chmod go-w {folder}")
+    if not os.access(folder, os.W_OK):
+        raise OverlayError(f"the folder {folder} is read-only", _ANOTHER, code="folder")
 
 
 def hold(folder: Path) -> int:
