@@ -1,0 +1,203 @@
+"""Rooms of targets that are machines: they remember, so what they are fed builds on what they were fed before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from overlay.gossip.facts import HaveReceived, RecordsReceived, SessionUp, WantReceived
+from overlay.identity import digest
+from overlay.session.commands import SendHandshake
+from overlay.session.facts import DialAsked
+from overlay.session.layout import mac1
+from overlay.session.sessions import Sessions
+from overlay.values import Direct, Label
+from overlay.wire.codec import Malformed, decode_message
+from overlay.wire.frame import parse
+from overlay.wire.messages import Have, Records, Want
+from overlay.wire.reassembly import LIMIT_BYTES, Reassembly
+from punch.values import SocketId, udp
+from tools.fuzz.samples import NETWORK, gossip, identity, records
+from tools.fuzz.target import Feed
+
+STEP = 0.02
+"""Seconds between two inputs."""
+
+
+class Timed(Protocol):
+    """What every machine has."""
+
+    def next_timeout(self) -> float | None:
+        """See `punch.machine`."""
+
+    def handle_timeout(self, *, now: float) -> None:
+        """See `punch.machine`."""
+
+
+def settle(machine: Timed, now: float) -> None:
+    """Let pass what is due; a machine whose timeout stays due would spin the shell's loop."""
+    for _ in range(100):
+        due = machine.next_timeout()
+        if due is None or due > now:
+            return
+        machine.handle_timeout(now=now)
+    raise AssertionError("a timeout stays due however often it is handled")
+
+
+# -- sessions ---------------------------------------------------------------------------------------------------------
+
+A_LINK, B_LINK = (Direct(SocketId(1), udp(f"192.0.2.{k}", 27182)) for k in (1, 2))
+
+
+def sessions(number: int) -> Sessions:
+    """Sessions with nobody yet, the same dice each time."""
+    dice = random.Random(number)
+    return Sessions(
+        identity=identity(number),
+        keys=NETWORK,
+        record=records()[0],
+        ciphers=("chacha20poly1305",),
+        offloads=7,
+        keygen=dice.randbytes,
+        entropy=dice,
+        now=0.0,
+    )
+
+
+def handshake_frames() -> list[bytes]:
+    """m1 to m4 between the two that `sessions_room` starts with."""
+    one, two = sessions(1), sessions(2)
+    one.tell(DialAsked(B_LINK, None), now=0.0)
+    frames: list[bytes] = []
+    for _ in range(3):
+        for speaker, listener, link in ((one, two, A_LINK), (two, one, B_LINK)):
+            for frame in frames_of(speaker):
+                frames.append(frame)
+                listener.receive(frame, link, now=0.0)
+    return frames
+
+
+def frames_of(speaker: Sessions) -> Iterator[bytes]:
+    """The handshake frames that `speaker` asks to send."""
+    for command in speaker.commands():
+        if isinstance(command, SendHandshake):
+            yield command.frame
+
+
+def sessions_room() -> Feed:
+    """One that dialled, one that is dialled: both hear everything."""
+    one, two = sessions(1), sessions(2)
+    one.tell(DialAsked(B_LINK, None), now=0.0)
+    now = 0.0
+
+    def feed(data: bytes) -> None:
+        nonlocal now
+        now += STEP
+        for room, link in ((one, B_LINK), (two, A_LINK)):
+            room.receive(data, link, now=now)
+            settle(room, now)
+            for _ in room.commands():
+                pass
+            for _ in room.events():
+                pass
+        assert two.half_open <= 64
+
+    return feed
+
+
+def with_mac(data: bytes, dice: random.Random) -> bytes:
+    """Most of the time with the MAC that a stranger who knows the network's name can make."""
+    return data[:-16] + mac1(NETWORK.mac_key, data[:-16]) if dice.random() < 0.7 else data
+
+
+# -- gossip -----------------------------------------------------------------------------------------------------------
+
+
+def gossip_room() -> Feed:
+    """A room of records with a neighbour that turned bad; the input is what it seals."""
+    room, peer = gossip(9), identity(1).id
+    room.tell(SessionUp(peer, records()[0]), now=0.0)
+    now = 0.0
+
+    def feed(data: bytes) -> None:
+        nonlocal now
+        now += STEP
+        try:
+            message = decode_message(data)
+        except Malformed:
+            message = Records([data[:1200]])
+        match message:
+            case Have():
+                room.tell(HaveReceived(peer, message.entries), now=now)
+            case Want():
+                room.tell(WantReceived(peer, message.ids), now=now)
+            case Records():
+                room.tell(RecordsReceived(peer, message.records), now=now)
+        settle(room, now)
+        for _ in room.commands():
+            pass
+        for _ in room.events():
+            pass
+
+    return feed
+
+
+def signed_room() -> Feed:
+    """A member that signs whatever the input is: only the fields stand between it and our tables."""
+    room, peer = gossip(9), identity(1)
+    room.tell(SessionUp(peer.id, records()[0]), now=0.0)
+    now = 0.0
+
+    def feed(data: bytes) -> None:
+        nonlocal now
+        now += STEP
+        signed = peer.sign(digest("record", NETWORK.name_bytes) + data) + data
+        room.tell(RecordsReceived(peer.id, [signed]), now=now)
+        settle(room, now)
+        for member in room.members():
+            assert room.name_of(member.id)
+            assert room.bound(member.ipv6) == member.id
+        for _ in room.events():
+            pass
+
+    return feed
+
+
+# -- reassembly -------------------------------------------------------------------------------------------------------
+
+
+def reassembly_room() -> Feed:
+    """Slices of one session; what is buffered stays bounded and is counted right."""
+    room = Reassembly()
+    now = 0.0
+
+    def feed(data: bytes) -> None:
+        nonlocal now
+        now += STEP / 10
+        piece = parse(data)
+        if piece is None:
+            return
+        head = piece.header
+        key = (head.label, head.epoch, head.counter, head.count)
+        whole = room.add(key, head.index, head.count, piece.body, session=Label(head.label), now=now)
+        assert whole is None or len(whole) >= head.count
+        assert 0 <= room.buffered <= LIMIT_BYTES
+        assert len(room) or not room.buffered
+        room.expire(now)
+
+    return feed
+
+
+def dissect_room() -> Callable[[bytes], None]:
+    """Any payload as scapy layers, and as lines."""
+    from tools.dissect.capture import Sighting
+    from tools.dissect.conversation import Conversation
+    from tools.dissect.layers import dissect
+
+    def feed(data: bytes) -> None:
+        frames = dissect(data)
+        assert not data or b"".join(map(bytes, frames)) == data
+        assert list(Conversation().lines(Sighting(0.0, "a", "b", frame, len(data)) for frame in frames))
+
+    return feed

@@ -1,0 +1,125 @@
+"""The table of targets: a row a parser."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from overlay.config.address import parse_addr
+from overlay.config.loader import Sources, load
+from overlay.control import protocol
+from overlay.errors import OverlayError, UsageError
+from overlay.gossip.records import decode, is_signed
+from overlay.session.layout import BadFrame, parse, unpack_payload
+from overlay.wire import frame
+from overlay.wire.codec import Malformed, decode_message, encode_message
+from punch.values import parse_endpoint
+from tools.fuzz import machines, samples
+from tools.fuzz.target import Feed, Target, refusing
+
+
+def message(data: bytes) -> None:
+    """What decodes also encodes, to something that decodes to the same."""
+    decoded = decode_message(data)
+    assert decode_message(encode_message(decoded)) == decoded
+
+
+def header(data: bytes) -> None:
+    """What parses also packs, to the same bytes."""
+    piece = frame.parse(data)
+    if piece is not None:
+        assert piece.header.pack() + bytes(piece.body) == data
+        assert piece.header.index < piece.header.count <= frame.MAX_SLICES
+
+
+def record(data: bytes) -> None:
+    """A changed record is malformed or forged, never believed."""
+    if not is_signed(data, decode(data, samples.NETWORK.name), samples.NETWORK.name):
+        return
+    assert data in GENUINE
+
+
+GENUINE = samples.records()
+
+
+def endpoint(data: bytes) -> None:
+    """What reads as an endpoint prints as one that reads the same."""
+    parsed = parse_endpoint(data.decode(errors="surrogateescape"))
+    assert parse_endpoint(str(parsed)) == parsed
+
+
+def address(data: bytes) -> None:
+    """What reads as an ADDR prints as one that reads the same."""
+    parsed = parse_addr(data.decode(errors="surrogateescape"))
+    assert parse_addr(str(parsed)) == parsed
+
+
+@cache
+def scratch() -> Path:
+    """A folder in memory that goes with the process."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    folder = tempfile.mkdtemp(prefix="overlay-fuzz-", dir=memory)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def config_room() -> Feed:
+    """A file is read whole; its faults are listed, and only then refused."""
+    file = scratch() / "node.toml"
+
+    def feed(data: bytes) -> None:
+        file.write_bytes(data)
+        loaded = load(Sources(file=file))
+        if loaded.faults:
+            try:
+                loaded.check()
+            except UsageError:
+                return
+            raise AssertionError("faults were found and not told")
+
+    return feed
+
+
+def control_room() -> Feed:
+    """Lines as they come, and the request on each."""
+    lines = protocol.Lines(protocol.LONGEST_REQUEST)
+
+    def feed(data: bytes) -> None:
+        lines.feed(data + b"\n")
+        while (line := lines.take()) is not None:
+            try:
+                request = protocol.request(line)
+            except OverlayError:
+                continue
+            assert protocol.request(protocol.encode(request)) == request
+
+    return feed
+
+
+def handshake(data: bytes) -> None:
+    """A frame of types 4 and 5."""
+    parse(data, samples.NETWORK.mac_key)
+
+
+ROWS = (
+    Target("message", samples.messages, refusing(message, Malformed)),
+    Target("payload", samples.payloads, refusing(unpack_payload, Malformed)),
+    Target("header", samples.slices, refusing(header)),
+    Target("handshake", machines.handshake_frames, refusing(handshake, BadFrame), polish=machines.with_mac),
+    Target("record", samples.records, refusing(record, Malformed)),
+    Target("endpoint", lambda: samples.ADDRESSES, refusing(endpoint, ValueError)),
+    Target("address", lambda: samples.ADDRESSES, refusing(address, UsageError)),
+    Target("control", lambda: samples.REQUESTS, control_room),
+    Target("config", lambda: samples.CONFIGS, config_room),
+    Target("reassembly", samples.slices, machines.reassembly_room),
+    Target("gossip", samples.messages, machines.gossip_room),
+    Target("signed", samples.record_bodies, machines.signed_room),
+    Target("sessions", machines.handshake_frames, machines.sessions_room, polish=machines.with_mac),
+    Target("dissect", lambda: [*samples.slices(), *machines.handshake_frames()], machines.dissect_room),
+)
+
+TARGETS = {row.name: row for row in ROWS}
+"""By name."""
