@@ -5,7 +5,7 @@ keys    HKDF-BLAKE2s and the table of what is derived with it
 replay  the window of counters already seen
 """
 
-from overlay.sealing.keys import derive, derive_psk, hkdf, hmac_blake2s
+from overlay.sealing.keys import class_key, expand, extract, hmac_blake2s, next_psk
 from overlay.sealing.replay import ReplayWindow
 from overlay.sealing.suite import CIPHERS, TAG_SIZE, Aead, aad, aead, available, first_common, nonce
 
@@ -17,10 +17,11 @@ __all__ = [
     "aad",
     "aead",
     "available",
-    "derive",
-    "derive_psk",
+    "class_key",
+    "expand",
+    "extract",
     "first_common",
-    "hkdf",
     "hmac_blake2s",
+    "next_psk",
     "nonce",
 ]

@@ -1,11 +1,17 @@
 """HKDF over HMAC-BLAKE2s, and the table of what is derived with it (protocol section 4).
 
     handshake hash --salt--+
-                           +--> PRK --info "overlay 1 " + class + " " + side--> 32 bytes
+                           +--extract--> PRK --expand by info--> 32 bytes
     k1 + k2 ---------------+
 
-RFC 5869 with a hash of 32 bytes and blocks of 64 (RFC 2104). Written over hashlib: half the time of `hmac.digest`,
-and a handshake spends twenty-five of them.
+    info                                    what
+    overlay 1 control i, overlay 1 control r    control frames sent by the Noise initiator, by the other
+    overlay 1 data i,    overlay 1 data r       data frames
+    overlay 1 probe i,   overlay 1 probe r      the engine's probes
+    overlay 1 psk                               the PSK of the rekey that follows this run
+
+RFC 5869 with a hash of 32 bytes and blocks of 64 (RFC 2104). Written over hashlib: 1.4 us where `hmac.digest` takes
+2.4, and a handshake spends some thirty of them.
 """
 
 from __future__ import annotations
@@ -28,16 +34,21 @@ def hmac_blake2s(key: bytes, data: bytes) -> bytes:
     return blake2s(padded.translate(_OUTER) + blake2s(padded.translate(_INNER) + data).digest()).digest()
 
 
-def hkdf(salt: bytes, ikm: bytes, info: bytes) -> bytes:
-    """The first 32 bytes of HKDF-BLAKE2s."""
-    return hmac_blake2s(hmac_blake2s(salt, ikm), info + b"\x01")
+def extract(salt: bytes, ikm: bytes) -> bytes:
+    """HKDF-Extract: the PRK, 32 bytes."""
+    return hmac_blake2s(salt, ikm)
 
 
-def derive(handshake_hash: bytes, split: bytes, class_: Class, side: Side) -> bytes:
-    """The key of one class and direction; `split` is k1 + k2 of the run's Split()."""
-    return hkdf(handshake_hash, split, f"overlay 1 {class_} {side}".encode())
+def expand(prk: bytes, info: bytes) -> bytes:
+    """HKDF-Expand: the first 32 bytes."""
+    return hmac_blake2s(prk, info + b"\x01")
 
 
-def derive_psk(handshake_hash: bytes, split: bytes) -> bytes:
+def class_key(prk: bytes, class_: Class, side: Side) -> bytes:
+    """The key of one class and direction."""
+    return expand(prk, f"overlay 1 {class_} {side}".encode())
+
+
+def next_psk(prk: bytes) -> bytes:
     """The PSK of the rekey that follows this run."""
-    return hkdf(handshake_hash, split, b"overlay 1 psk")
+    return expand(prk, b"overlay 1 psk")

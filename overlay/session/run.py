@@ -1,0 +1,108 @@
+"""A run: what one completed handshake or rekey left behind, and the keys it gives (protocol section 4)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from overlay.sealing import Aead, ReplayWindow, aead, class_key, extract, next_psk
+from overlay.session.commands import Command
+from overlay.session.noise import Handshake
+from overlay.session.timing import KEY_LIFE, REKEY_AFTER, REKEY_AFTER_OTHER
+from overlay.values import Label, Link, NodeId
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What holds from the handshake on, through all rekeys after it."""
+
+    peer: NodeId
+    remote_static: bytes
+    """The peer's Noise static key."""
+    link: Link
+    label: Label
+    """Ours: the peer writes it."""
+    peer_label: Label
+    cipher: str
+    offloads: int
+    minor: int
+
+
+class Epochs(Struct, frozen=True):
+    """Under which numbers a run's keys go."""
+
+    open: int
+    """We chose it."""
+    seal: int
+    """The peer chose it."""
+
+
+class Run:
+    """One set of keys. The control keys are used here; each data key is given away once and then forgotten."""
+
+    __slots__ = (
+        "began_at",
+        "confirmation",
+        "counter",
+        "dies_at",
+        "epochs",
+        "hash",
+        "idle_at_rekey",
+        "initiator",
+        "open_aead",
+        "open_data",
+        "opened_at",
+        "proven",
+        "psk",
+        "rekey_at",
+        "replay",
+        "seal_aead",
+        "seal_data",
+        "sendable",
+        "sent",
+        "terms",
+        "used",
+    )
+
+    def __init__(self, terms: Terms, epochs: Epochs, noise: Handshake, *, began_at: float, now: float) -> None:
+        """Derive everything from a finished handshake."""
+        first, second = noise.split()
+        prk = extract(noise.hash, first + second)
+        self.terms = terms
+        self.epochs = epochs
+        self.hash = noise.hash
+        self.initiator = noise.initiator
+        """We were Noise initiator."""
+        self.psk = next_psk(prk)
+        control = class_key(prk, "control", "i"), class_key(prk, "control", "r")
+        data = class_key(prk, "data", "i"), class_key(prk, "data", "r")
+        ours, theirs = (0, 1) if noise.initiator else (1, 0)
+        self.seal_aead: Aead = aead(terms.cipher, control[ours])
+        self.open_aead: Aead = aead(terms.cipher, control[theirs])
+        self.seal_data: bytes | None = data[ours]
+        self.open_data: bytes | None = data[theirs]
+        """Both until they are given away."""
+        self.counter = 0
+        """The next one to seal under."""
+        self.replay = ReplayWindow()
+        self.began_at = began_at
+        """When its first message was sent or came."""
+        self.opened_at = now
+        self.dies_at = now + KEY_LIFE
+        self.rekey_at = now + (REKEY_AFTER if noise.initiator else REKEY_AFTER_OTHER)
+        self.sendable = False
+        """The peer is known to hold the keys."""
+        self.proven = False
+        """A frame opened under them."""
+        self.used = False
+        """Frames went or came beyond those that only prove the keys."""
+        self.idle_at_rekey = False
+        """It was due to be replaced and nobody had used it: the next use begins that."""
+        self.confirmation: Command | None = None
+        self.sent = 0
+        """Times the confirmation was sent."""
+
+    def outranks(self, newer: Run) -> bool:
+        """Whether to send on this rather than on `newer`, which opened later.
+
+        Runs that overlapped are rivals of which both sides choose the larger hash; else the newer is better.
+        """
+        return newer.began_at <= self.opened_at and self.hash > newer.hash

@@ -1,0 +1,618 @@
+"""The handshake as a conversation of two hosts: what opens, what does not, and who is told."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from msgspec.structs import replace
+
+from overlay.sealing import CIPHERS
+from overlay.session import layout
+from overlay.session.commands import SendHandshake
+from overlay.session.events import (
+    DialFailed,
+    KeysLive,
+    KeysRetired,
+    LabelRetired,
+    OpenKeyReady,
+    SecretRefused,
+    SessionLost,
+    SessionOpened,
+)
+from overlay.session.facts import DialAsked, DialDropped, PeerLeft, RecordChanged, WallClockJumped
+from overlay.session.timing import REPEATS
+from overlay.values import NodeId
+from overlay.wire.messages import Leave, Ping
+from tests.overlay.session.world import (
+    NETWORK,
+    OTHER_NAME,
+    OTHER_SECRET,
+    Fate,
+    Host,
+    Packet,
+    World,
+    agreed,
+    direct,
+    lose,
+    relayed,
+    remade,
+)
+
+PING = Ping(1, bytes(8))
+
+
+def joined() -> tuple[World, Host, Host]:
+    world = World()
+    a, b = world.host(), world.host()
+    world.dial(a, b)
+    world.run(0.5)
+    assert agreed(a, b)
+    return world, a, b
+
+
+def test_two_hosts_meet() -> None:
+    world, a, b = joined()
+    assert world.kinds() == ["m1", "m2", "m3", "m4", "Ping"]
+    assert [len(packet.frame) for packet in world.sent[:2]] == [176, 108]
+    (at_a,), (at_b,) = a.opened(), b.opened()
+    assert (at_a.peer, at_a.dialled, at_a.first, at_a.link) == (b.id, True, True, direct(b.endpoint))
+    assert (at_b.peer, at_b.dialled, at_b.first, at_b.link) == (a.id, False, True, direct(a.endpoint))
+    assert (at_a.label, at_a.peer_label) == (at_b.peer_label, at_b.label)
+    assert (at_a.record, at_b.record) == (b.record, a.record)
+    assert (at_a.seen, at_b.seen) == (str(a.endpoint), str(b.endpoint))
+    assert (at_a.offloads, at_b.offloads) == (2, 1)
+    assert [type(event) for event in a.events] == [SessionOpened, OpenKeyReady, KeysLive]
+    assert [type(event) for event in b.events] == [SessionOpened, OpenKeyReady, KeysLive]
+    assert {event.cipher for event in a.events if isinstance(event, KeysLive)} == {CIPHERS[0]}
+    assert a.sessions.peer_label(b.id) == at_a.peer_label
+    assert a.sessions.offloads(b.id) == 2
+    assert a.sessions.handshake_at(b.id) == pytest.approx(1000.08)
+    assert b.sessions.half_open == 0
+    assert not a.sessions.drops
+    assert not b.sessions.drops
+
+
+def test_b_is_silent_until_a_frame_opened() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose("Ping")
+    world.dial(a, b)
+    world.run(0.1)
+    assert b.opened()
+    assert b.sessions.is_open(a.id)
+    assert not world.send(b, a, PING)
+    assert b.sessions.drops == {"unsealed": 1}
+    assert b.count(KeysLive) == 0
+    world.fate = lambda packet: [packet]
+    world.send(a, b, PING)
+    world.run(0.1)
+    assert agreed(a, b)
+    assert world.send(b, a, PING)
+
+
+def test_nothing_is_known_of_a_stranger() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    assert not a.sessions.is_open(b.id)
+    assert a.sessions.handshake_at(b.id) is None
+    assert a.sessions.peer_label(b.id) is None
+    assert a.sessions.offloads(b.id) == 0
+    assert a.sessions.next_timeout() is None
+
+
+@pytest.mark.parametrize("lost", ["m1", "m2", "m3", "m4", "Ping"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_loss_is_repeated_away(lost: str, times: int) -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose(lost, times=times)
+    world.dial(a, b)
+    world.run(8)
+    assert agreed(a, b)
+    assert len(a.opened()) == len(b.opened()) == 1
+    frames = {packet.kind: packet.frame for packet in world.sent if packet.frame}
+    assert all(packet.frame == frames[packet.kind] for packet in world.sent if packet.frame), "repeats are identical"
+    assert b.sessions.half_open == 0
+
+
+def test_repeats_double_and_end() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose("m1")
+    link = world.dial(a, b)
+    world.run(60)
+    assert [round(at - 1000, 2) for at in world.times] == [0, 0.25, 0.75, 1.75, 3.75, 7.75, 15.75]
+    assert len(world.times) == REPEATS + 1
+    assert a.events == [DialFailed(link, "no_answer")]
+    assert a.sessions.next_timeout() is None
+
+
+def test_every_packet_twice_and_late() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lambda packet: [packet, packet, packet]
+    world.dial(a, b)
+    world.run(30)
+    assert agreed(a, b)
+    assert len(a.opened()) == len(b.opened()) == 1
+    assert b.sessions.half_open == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_loss_and_duplication(seed: int) -> None:
+    dice = random.Random(seed)
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lambda packet: [packet] * dice.choice((0, 0, 1, 1, 2))
+    for _ in range(4):
+        world.dial(a, b)
+        world.run(22)
+    world.fate = lambda packet: [packet]
+    world.dial(a, b)
+    world.run(5)
+    assert agreed(a, b)
+
+
+def test_wrong_secret_is_told_and_counted() -> None:
+    world = World()
+    a, b = world.host(), world.host(OTHER_SECRET)
+    link = world.dial(a, b)
+    world.run(30)
+    assert a.events == [SecretRefused(link)]
+    assert b.events == []
+    assert a.sessions.drops == b.sessions.drops == {"guess": 1}
+    assert world.kinds() == ["m1", "m2"]
+    assert a.sessions.next_timeout() is None
+    assert b.sessions.next_timeout() is None
+
+
+def test_after_a_forged_m2_the_true_one_still_opens() -> None:
+    world = World()
+    a, b, forger = world.host(), world.host(), world.host(OTHER_SECRET)
+
+    def fate(packet: Packet) -> list[Packet]:
+        # The forger sits on the path: it hears m1 first and answers in B's name.
+        if packet.kind == "m1":
+            return [replace(packet, to=forger.endpoint), packet]
+        if packet.source == forger.endpoint:
+            return [replace(packet, source=b.endpoint)]
+        return [packet]
+
+    world.fate = fate
+    world.dial(a, b)
+    world.run(1)
+    assert a.count(SecretRefused) == 1
+    assert agreed(a, b)
+
+
+def test_wrong_name_is_not_even_answered() -> None:
+    world = World()
+    a, b = world.host(), world.host(OTHER_NAME)
+    link = world.dial(a, b)
+    world.run(30)
+    assert a.events == [DialFailed(link, "no_answer")]
+    assert b.sessions.drops == {"mac1": 7}
+
+
+def test_the_id_dialled_is_the_id_that_answers() -> None:
+    world = World()
+    a, b, c = world.host(), world.host(), world.host()
+    link = world.dial(a, b, expect=c.id)
+    world.run(40)
+    assert a.events == [DialFailed(link, "wrong_id")]
+    assert a.sessions.drops == {"wrong_id": 1, "handshake_label": REPEATS}
+    assert b.count(SessionOpened) == b.count(SessionLost) == 1, "B forgets keys that nobody used"
+    world.dial(a, c, expect=c.id)
+    world.run(1)
+    assert agreed(a, c)
+
+
+def test_a_node_refuses_itself() -> None:
+    world = World()
+    a = world.host()
+    link = world.dial(a, a)
+    world.run(30)
+    assert a.events == [DialFailed(link, "self")]
+    assert a.sessions.drops == {"self": 1}
+    assert a.sessions.next_timeout() is None
+
+
+def test_a_copy_of_the_identity_is_refused() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    b.sessions._desk.identity = a.identity
+    link = world.dial(a, b)
+    world.run(60)
+    assert a.events == [DialFailed(link, "no_answer")]
+    assert b.events == []
+    assert b.sessions.drops["self"] == 1
+
+
+def test_an_id_must_fit_its_static_key() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    liar = world.host()
+    b.sessions._desk.identity = liar.identity
+    b.sessions._desk.static = a.sessions._desk.static
+    b.sessions._desk.identity.id = NodeId(b"\x07" * 32)
+    link = world.dial(a, b)
+    world.run(1)
+    assert DialFailed(link, "wrong_id") in a.events
+    link = world.dial(b, a)
+    world.run(30)
+    assert DialFailed(link, "no_answer") in b.events
+    assert a.sessions.drops["wrong_id"] >= 2
+
+
+def test_the_cipher_is_the_first_common_one() -> None:
+    world = World()
+    a, b = world.host(ciphers=CIPHERS[1:]), world.host()
+    world.dial(a, b)
+    world.run(1)
+    assert agreed(a, b)
+    assert {event.cipher for event in b.events if isinstance(event, KeysLive)} == {CIPHERS[1]}
+
+
+def test_without_a_common_cipher_there_is_no_session() -> None:
+    world = World()
+    a, b = world.host(ciphers=("rot13",)), world.host()
+    link = world.dial(a, b)
+    world.run(60)
+    assert a.events == [DialFailed(link, "no_answer")]
+    assert b.sessions.drops["cipher"] == 1
+
+
+def test_other_minors_interoperate(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    monkeypatch.setattr("overlay.session.desk.MINOR", 9)
+    world.dial(a, b)
+    world.run(1)
+    assert agreed(a, b)
+    assert a.opened()[0].minor == 9
+
+
+@pytest.mark.parametrize("ours_is_newer", [True, False])
+def test_another_major_is_told(ours_is_newer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    majors = {a.endpoint: 2 if ours_is_newer else 1, b.endpoint: 1 if ours_is_newer else 2}
+
+    def fate(packet: Packet) -> list[Packet]:
+        monkeypatch.setattr(layout, "MAJOR", majors[packet.to])
+        return [packet]
+
+    world.fate = fate
+    monkeypatch.setattr(layout, "MAJOR", majors[a.endpoint])
+    link = world.dial(a, b)
+    world.run(0.02)
+    monkeypatch.setattr(layout, "MAJOR", majors[a.endpoint])
+    world.run(0.1)
+    assert a.events == [DialFailed(link, "version")]
+    assert a.sessions.drops == b.sessions.drops == {"version": 1}
+    assert [len(packet.frame) for packet in world.sent] == [176, 40]
+
+
+def test_a_dial_in_progress_goes_on() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose("m1", times=2)
+    world.dial(a, b)
+    world.run(0.1)
+    world.dial(a, b, expect=b.id)
+    world.run(5)
+    assert len({packet.frame for packet in world.sent if packet.kind == "m1"}) == 1
+    assert agreed(a, b)
+
+
+def test_a_dropped_dial_repeats_nothing_but_may_be_answered() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    link = world.dial(a, b)
+    world.tell(a, DialDropped(link))
+    world.run(1)
+    assert agreed(a, b)
+
+    world.fate = lose("m1")
+    world.dial(b, a)
+    world.tell(b, DialDropped(direct(a.endpoint)))
+    world.run(30)
+    assert b.count(DialFailed) == 0
+    assert world.kinds().count("m1") == 2
+
+
+def test_a_dropped_dial_can_be_asked_for_again() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose("m1", times=1)
+    link = world.dial(a, b)
+    world.tell(a, DialDropped(link))
+    world.dial(a, b)
+    world.run(1)
+    assert agreed(a, b)
+
+
+# --- again ---
+
+
+def test_a_second_handshake_replaces_the_first_in_peace() -> None:
+    world, a, b = joined()
+    world.run(30)
+    old = (a.opened()[0].label, b.opened()[0].label)
+    world.dial(a, b, expect=b.id)
+    world.run(0.15)
+    assert [event.first for event in a.opened()] == [True, False]
+    assert agreed(a, b)
+    assert len(a.open_keys) == len(b.open_keys) == 2
+    world.send(b, a, PING)
+    world.run(9)
+    assert set(old) <= {*a.labels, *b.labels}
+    world.run(3)
+    assert a.count(KeysRetired) == b.count(KeysRetired) == 1
+    assert a.count(LabelRetired) == b.count(LabelRetired) == 1
+    assert not set(old) & {*a.labels, *b.labels}
+    assert agreed(a, b)
+    assert a.count(SessionLost) == 0
+    assert {epoch for _, epoch in a.open_keys} == {epoch for _, epoch in b.open_keys} == {1}
+
+
+def test_a_restarted_peer_is_taken_in() -> None:
+    world, a, b = joined()
+    again = Host(world, 1, NETWORK, CIPHERS, b"")
+    assert again.id == a.id
+    world.hosts[a.endpoint] = world.by_id[a.id] = again
+    world.dial(again, b, expect=b.id)
+    world.run(0.5)
+    assert agreed(again, b)
+    assert b.count(SessionLost) == 0
+
+
+def test_nothing_answers_a_new_handshake_and_the_old_session_lives() -> None:
+    world, a, b = joined()
+    world.fate = lose("m1")
+    world.dial(a, b, expect=b.id)
+    world.run(25)
+    assert a.count(DialFailed) == 1
+    assert world.send(a, b, PING)
+    world.run(1)
+    assert b.messages[-1] == PING
+
+
+def test_a_peer_that_left_is_forgotten() -> None:
+    world, a, b = joined()
+    world.send(a, b, Leave())
+    world.run(0.1)
+    world.tell(b, PeerLeft(a.id))
+    assert [type(event) for event in b.events[3:]] == [KeysRetired, LabelRetired, SessionLost]
+    assert not b.sessions.is_open(a.id)
+    assert not world.send(b, a, PING)
+
+
+def test_a_jump_of_the_wall_clock_discards_everything() -> None:
+    world, a, b = joined()
+    world.fate = lose("m1")
+    link = world.dial(a, b)
+    before = world.sent[-1].frame
+    world.tell(a, WallClockJumped())
+    assert a.count(SessionLost) == 1
+    assert not a.sessions.is_open(b.id)
+    assert world.sent[-1].kind == "m1"
+    assert world.sent[-1].frame[4:40] != before[4:40], "a copy of this host may be using the same scalar"
+    world.fate = lambda packet: [packet]
+    world.run(1)
+    assert agreed(a, b)
+    assert link == a.opened()[-1].link
+
+
+def test_the_newest_record_is_shown() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.tell(a, RecordChanged(b"newer"))
+    world.dial(a, b)
+    world.run(1)
+    assert b.opened()[0].record == b"newer"
+
+
+def test_over_a_relay() -> None:
+    world = World()
+    a, b, relay = world.host(), world.host(), world.host()
+    to_a, to_b = relayed(a, relay), relayed(b, relay)
+    a.sessions.tell(DialAsked(to_b, b.id), now=world.now)
+    for _ in range(3):
+        for host, back, other in ((a, to_a, b), (b, to_b, a)):
+            for command in host.sessions.commands():
+                if isinstance(command, SendHandshake):
+                    other.sessions.receive(command.frame, back, now=world.now)
+    (at_a,) = [event for event in a.sessions.events() if isinstance(event, SessionOpened)]
+    (at_b,) = [event for event in b.sessions.events() if isinstance(event, SessionOpened)]
+    assert (at_a.link, at_a.seen) == (to_b, None)
+    assert (at_b.link, at_b.seen) == (to_a, None)
+
+
+# --- hostile bytes ---
+
+
+def frames(world: World, a: Host, b: Host) -> dict[str, Packet]:
+    """m1 .. m4 of a handshake in which each is delivered by hand."""
+    world.fate = lambda packet: []
+    world.dial(a, b)
+    found = {}
+    for kind in ("m1", "m2", "m3", "m4"):
+        packet = world.sent[-1]
+        assert packet.kind == kind
+        found[kind] = packet
+        attack(world, packet)
+        world.deliver(packet)
+    return found
+
+
+def attack(world: World, packet: Packet) -> None:
+    """Every truncation and every flipped bit: nothing opens, nothing is answered, nothing changes."""
+    host = world.hosts[packet.to]
+    events, sent = len(host.events), len(world.sent)
+    frame = packet.frame
+    for size in range(len(frame)):
+        world.deliver(replace(packet, frame=frame[:size]))
+    for bit in range(8 * len(frame)):
+        forged = bytearray(frame)
+        forged[bit // 8] ^= 1 << bit % 8
+        world.deliver(replace(packet, frame=bytes(forged)))
+    world.deliver(replace(packet, frame=frame + b"\0"))
+    assert len(host.events) == events
+    assert len(world.sent) == sent
+
+
+def test_truncated_and_flipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("overlay.session.answerer.MAX_FAILED", 10**9)
+    world = World()
+    a, b = world.host(), world.host()
+    frames(world, a, b)
+    world.fate = lambda packet: [packet]
+    world.send(a, b, PING)
+    world.run(1)
+    assert agreed(a, b)
+
+
+def test_whoever_floods_m3_does_not_burn_the_cpu() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose("m3")
+    world.dial(a, b)
+    world.run(0.1)
+    third = next(packet for packet in world.sent if packet.kind == "m3")
+    for _ in range(100):
+        world.deliver(replace(third, frame=third.frame[:-1] + b"?"))
+    assert b.sessions.drops["noise"] == 100
+    world.deliver(third)
+    assert not b.opened(), "after 16 failures nothing is tried any more"
+
+
+def test_changed_by_somebody_who_knows_the_name() -> None:
+    """mac1 is no secret to a stranger who knows the name: the transcript has to catch what it lets through."""
+    for at in (4, 8, 39, 40, 41, 60, 91):
+        world = World()
+        a, b = world.host(), world.host()
+
+        def fate(packet: Packet, at: int = at) -> list[Packet]:
+            if packet.kind == "m2":
+                frame = bytearray(packet.frame)
+                frame[at] ^= 1
+                return [replace(packet, frame=remade(bytes(frame)))]
+            return [packet]
+
+        world.fate = fate
+        world.dial(a, b)
+        world.run(30)
+        assert not a.opened()
+        assert not b.opened()
+
+
+def test_a_recorded_conversation_opens_nothing_again() -> None:
+    world, a, b = joined()
+    recorded = list(world.sent)
+    world.run(21)
+    opened = len(a.opened()), len(b.opened())
+    for packet in recorded:
+        world.deliver(packet)
+    world.run(40)
+    assert (len(a.opened()), len(b.opened())) == opened
+    assert b.sessions.drops["guess"] == 1, "its m1 was answered once more and led nowhere"
+    assert agreed(a, b)
+
+
+def test_frames_in_another_order() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+    world.fate = lose("m4", "Ping")
+    world.dial(a, b)
+    world.run(0.3)
+    first, second, third, *_ = world.sent
+    for packet in (third, second, first, third):
+        world.deliver(packet)
+    world.fate = lambda packet: [packet]
+    world.run(5)
+    assert agreed(a, b)
+    assert len(b.opened()) == 1
+
+
+# --- crossing ---
+
+
+def test_of_two_that_cross_the_smaller_goes_on() -> None:
+    for seed in range(4):
+        world = World()
+        a, b = world.host(seed=bytes((seed,))), world.host(seed=bytes((seed,)))
+        world.dial(a, b)
+        world.dial(b, a)
+        shares = {packet.source: packet.frame[8:40] for packet in world.sent}
+        world.run(30)
+        assert len(a.opened()) == len(b.opened()) == 1
+        winner = min(shares, key=lambda endpoint: shares[endpoint])
+        assert [host.endpoint for host in (a, b) if host.opened()[0].dialled] == [winner]
+        assert agreed(a, b)
+        assert a.count(DialFailed) == b.count(DialFailed) == 0
+
+
+def test_a_forged_crossing_only_delays() -> None:
+    world = World()
+    a, b, forger = world.host(), world.host(), world.host(OTHER_SECRET)
+    world.fate = lose("m1")
+    world.dial(a, b)
+    world.dial(forger, a)
+    forged = next(packet for packet in world.sent if packet.source == forger.endpoint)
+    small = remade(forged.frame[:8] + bytes((0,)) * 31 + b"\x02" + forged.frame[40:])
+    world.deliver(replace(forged, source=b.endpoint, frame=small))
+    world.fate = lambda packet: [packet]
+    world.run(2)
+    assert agreed(a, b)
+
+
+def behind_nats(*hosts: Host) -> Fate:
+    """What was dialled is answered from there; what dials comes from an outside port."""
+    outside = {host.endpoint: replace(host.endpoint, port=4) for host in hosts}
+    inside = {there: here for here, there in outside.items()}
+
+    def fate(packet: Packet) -> list[Packet]:
+        if packet.sealed is not None:
+            return [packet]
+        source = outside[packet.source] if packet.kind in ("m1", "m3") else packet.source
+        return [replace(packet, source=source, to=inside.get(packet.to, packet.to))]
+
+    return fate
+
+
+def test_both_complete_and_both_send_on_the_larger_hash() -> None:
+    """Each hears the other from an endpoint it did not dial: neither sees that they cross."""
+    for seed in range(6):
+        world = World()
+        a, b = world.host(seed=bytes((seed,))), world.host(seed=bytes((seed,)))
+        world.fate = behind_nats(a, b)
+        world.dial(a, b)
+        world.dial(b, a)
+        world.run(1)
+        assert len(a.opened()) == len(b.opened()) == 2
+        assert agreed(a, b)
+        assert world.send(a, b, PING)
+        assert world.send(b, a, PING)
+        world.run(15)
+        assert agreed(a, b)
+        assert len(a.open_keys) == len(b.open_keys) == 1
+        assert a.count(SessionLost) == b.count(SessionLost) == 0
+        labels = a.sessions.peer_label(b.id), b.sessions.peer_label(a.id)
+        assert labels[0] in b.labels
+        assert labels[1] in a.labels
+
+
+def test_epochs_of_strangers_do_not_collide() -> None:
+    """A does not know whom it dials, and dials the same peer twice at once."""
+    world = World()
+    a, b = world.host(), world.host()
+    other = world.host()
+    world.hosts[other.endpoint] = b
+    world.dial(a, b)
+    world.dial(a, other)
+    world.run(1)
+    assert len(a.opened()) == 2
+    assert agreed(a, b)
+    assert len({epoch for _, epoch in a.open_keys}) == 2
