@@ -53,4 +53,4 @@ def file_stem(network: str) -> str:
         return name
     from hashlib import blake2b  # 4 ms that most names do without
 
-    return blake2b(name.encode(), digest_size=32).hexdigest()
+    return blake2b(name.encode(), digest_size=16).hexdigest()  # a socket's path has 108 bytes

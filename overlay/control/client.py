@@ -98,17 +98,29 @@ def stream(path: Path, request: Json, *, silence: float | None) -> Generator[Jso
         connection.settimeout(silence)
         lines = protocol.Lines(protocol.LONGEST_REPLY)
         try:
-            connection.connect(str(path))
+            _connect(connection, path, ANSWER_S if silence is None else silence)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # why it hung up can still be read
                 connection.sendall(protocol.encode(request))
             while data := connection.recv(1 << 18):
                 lines.feed(data)
                 while (line := lines.take()) is not None:
                     yield _told(line)
-        except (TimeoutError, BlockingIOError):
+        except TimeoutError:
             raise NoReply(f"the node at {path} does not answer", "is it stopped? otherwise end it and join") from None
         except OSError as error:
             raise _mishap(path, error) from None
+
+
+def _connect(connection: socket.socket, path: Path, within: float) -> None:
+    """Connect, waiting for room in the node's backlog: a full one is EAGAIN on Unix sockets, not a wait."""
+    until = time.monotonic() + within
+    while True:
+        try:
+            return connection.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise TimeoutError from None
+            time.sleep(0.01)
 
 
 def wait_end(path: Path, within: float) -> bool:

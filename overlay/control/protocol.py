@@ -41,7 +41,7 @@ class Lines:
             Malformed: no line ended within the bytes allowed.
         """
         self._bytes += data
-        if len(self._bytes) > self._longest and b"\n" not in self._bytes[: self._longest]:
+        if len(self._bytes) > self._longest and b"\n" not in self._bytes[: self._longest + 1]:
             raise Malformed(f"a line is longer than {self._longest} bytes")
 
     def take(self) -> bytes | None:

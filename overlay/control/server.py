@@ -23,6 +23,8 @@ Answer = Callable[[Json], AsyncIterator[object]]
 """`answer(request)`: the replies, each a dict or a Struct; an OverlayError raised becomes an error reply."""
 
 MOST_CONNECTIONS = 32
+_BACKLOG = 128
+"""Connections that may wait to be accepted, so that those over the limit hear that the node is busy."""
 REQUEST_S = 5.0
 """A connection that has not asked by then is closed."""
 SEND_S = 10.0
@@ -77,9 +79,11 @@ class ControlSocket:
     async def _talk(self, stream: SocketStream, answer: Answer) -> None:
         try:
             async with stream:
+                if not _is_ours(stream):
+                    return
                 if self._connections > MOST_CONNECTIONS:
                     await _send(stream, protocol.error_reply(OverlayError("the node is busy", "try again")))
-                elif _is_ours(stream):
+                else:
                     await _answer_one(stream, answer)
         except _GONE:
             pass
@@ -150,7 +154,7 @@ def _bind(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         listener.bind(str(path))
-        listener.listen(MOST_CONNECTIONS)
+        listener.listen(_BACKLOG)
         listener.setblocking(False)
     except OSError:
         listener.close()
