@@ -137,12 +137,17 @@ class World:
         self.times: list[float] = []
         self._queue: list[tuple[float, int, Packet]] = []
         self._order = 0
+        self._hosts = 0
 
     def host(self, keys: NetworkKeys = NETWORK, *, ciphers: tuple[str, ...] = CIPHERS, seed: bytes = b"") -> Host:
-        index = len(self.hosts) + 1
-        host = Host(self, index, keys, ciphers, seed)
+        self._hosts += 1
+        host = Host(self, self._hosts, keys, ciphers, seed)
         self.hosts[host.endpoint] = self.by_id[host.id] = host
         return host
+
+    def leave(self, host: Host) -> None:
+        """Nothing comes from or to it any more."""
+        del self.hosts[host.endpoint]
 
     def tell(self, host: Host, fact: Fact) -> None:
         host.sessions.tell(fact, now=self.now)
