@@ -254,9 +254,19 @@ class Happenings:
                 endpoints.append((parse_endpoint(each.address), each.kind))
             except ValueError:
                 self._rooms.drop("record_endpoint")
+        self._restarted(event.record.id, event.record.boot, now=now)
         self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
         if event.first:
             self._store()
+
+    def _restarted(self, peer: NodeId, boot: bytes, *, now: float) -> None:
+        """A neighbour that started anew knows none of the circuits that crossed it or ended there."""
+        rooms = self._rooms
+        before = rooms.boots.get(peer)
+        rooms.boots[peer] = boot
+        if before not in (None, boot) and rooms.paths.neighbour(peer) is not None:
+            rooms.relay.tell(relay_told.NeighbourDown(peer), now=now)
+            rooms.relay.tell(relay_told.NeighbourUp(peer), now=now)
 
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
@@ -267,6 +277,7 @@ class Happenings:
             self._rooms.out.append(port.DropRoute(address))
 
     def _member_gone(self, event: gossip.MemberGone, *, now: float) -> None:
+        self._rooms.boots.pop(event.peer, None)
         self._depart(event.peer, left=event.left, now=now)
         self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
         self._store()

@@ -23,8 +23,8 @@ from overlay.wire import frame as wire
 from overlay.wire.messages import Carried, Message
 from punch.commands import SendDatagram
 
-CARRIED_LINKS = 8
-"""Links a handshake may cross (protocol section 7)."""
+CARRIED_LINKS = 7
+"""Links a handshake may still cross behind the first relay (8 in all: protocol section 7)."""
 
 
 class Outbound:

@@ -59,6 +59,8 @@ class Rooms:
         """Frames with these labels go on."""
         self.pending: dict[NodeId, SessionOpened] = {}
         """Sessions that opened and may not seal yet."""
+        self.boots: dict[NodeId, bytes] = {}
+        """Which start of a member its circuits belong to."""
         self.heard: dict[NodeId, float] = {}
         """When gossip was last told that a peer is there."""
         self.departed: dict[NodeId, Departed] = {}

@@ -112,9 +112,7 @@ class _Run:
             version=__version__,
         )
 
-    async def _live(
-        self, setup: Setup, wires: Wires, storage: Storage, control: ControlSocket, addresses: Any
-    ) -> None:
+    async def _live(self, setup: Setup, wires: Wires, storage: Storage, control: ControlSocket, addresses: Any) -> None:
         gone = asyncio.Event()
         self._gone = gone
         loop = Loop(plane=wires.plane, udp=wires.udp, device=wires.device, storage=storage, listen=self._listen)
@@ -122,9 +120,7 @@ class _Run:
         self._answers = Answers(loop, self._leave, gone)
         self._setup_now = setup
         self._wires = wires
-        node = Node(
-            setup, keygen=secrets.token_bytes, entropy=random.Random(secrets.randbits(256)), now=clock()
-        )
+        node = Node(setup, keygen=secrets.token_bytes, entropy=random.Random(secrets.randbits(256)), now=clock())
         wires.connect(loop.receive, loop.tell)
         if wires.udp.port_moved:
             node.tell(_port_moved(setup.port, self._launch.config.node.port), now=clock())
@@ -218,4 +214,3 @@ def _port_moved(port: int, wanted: int) -> told.ProblemFound:
         f"UDP port {wanted} or {wanted + 1} is in use here; this node took {port}.",
         f"Peers that dial this node need port {port}; or free {wanted} and {wanted + 1} and join again.",
     )
-
