@@ -7,7 +7,7 @@ associated data  = type | epoch | counter, 8 bytes
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
@@ -27,15 +27,6 @@ nonce = struct.Struct("<4xQ").pack
 
 aad = struct.Struct("<BBQ").pack
 """Frame type, epoch, counter -> 10 bytes."""
-
-
-def available(cpu_flags: Collection[str]) -> tuple[str, ...]:
-    """The ciphers worth offering on a CPU with these feature words (`flags` or `Features` of /proc/cpuinfo).
-
-    AES-GCM without both of its instructions is slow, and in software leaks its key through the cache.
-    """
-    fast_aes = "aes" in cpu_flags and ("pclmulqdq" in cpu_flags or "pmull" in cpu_flags)
-    return CIPHERS if fast_aes else (CHACHA,)
 
 
 def first_common(ours: Sequence[str], theirs: Sequence[str]) -> str | None:

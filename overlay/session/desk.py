@@ -92,10 +92,13 @@ class Desk:
     def epoch_for(self, node: NodeId) -> int:
         """The epoch to receive under from `node`: one above the newest, and free; 0 if nothing is open with it."""
         peer = self.peers.get(node)
-        epoch = peer.newest + 1 & 0xFF if peer else 0
-        while (peer is not None and peer.holds(epoch)) or self.is_promised(node, epoch):
-            epoch = epoch + 1 & 0xFF
-        return epoch
+        first = peer.newest + 1 if peer is not None else 0
+        free = (
+            epoch & 0xFF
+            for epoch in range(first, first + 256)
+            if not (peer is not None and peer.holds(epoch & 0xFF)) and not self.is_promised(node, epoch & 0xFF)
+        )
+        return next(free, first & 0xFF)
 
     def epoch_for_stranger(self) -> int:
         """The epoch to receive under from whoever it proves to be: free with all, and not soon reached by any."""

@@ -46,7 +46,7 @@ class Sessions:
     ) -> None:
         """Start without any session.
 
-        `record` is our signed record, `ciphers` what `sealing.available` found, `offloads` the bits of record types
+        `record` is our signed record, `ciphers` those this CPU seals well with, `offloads` the bits of record types
         that our device takes, `keygen(n)` gives n bytes of key material.
         """
         self._desk = Desk(

@@ -16,7 +16,6 @@ from overlay.sealing import (
     TAG_SIZE,
     aad,
     aead,
-    available,
     class_key,
     expand,
     extract,
@@ -71,9 +70,6 @@ def test_in_place(cipher: str) -> None:
 
 def test_choice() -> None:
     aes, chacha = CIPHERS
-    assert available(["sse2", "aes", "pclmulqdq"]) == CIPHERS
-    assert available(["fp", "aes", "pmull"]) == CIPHERS
-    assert available(["aes"]) == (chacha,)
     assert first_common(CIPHERS, ["chacha20poly1305", "aes256gcm", "later"]) == aes
     assert first_common((chacha,), CIPHERS) == chacha
     assert first_common(CIPHERS, ["later"]) is None
