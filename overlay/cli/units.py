@@ -19,7 +19,7 @@ def amount(count: float) -> str:
     """Bytes: `512 B`, `1.2 GB` (powers of 1,000)."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 999.5:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.5 else f"{count:.1f} {unit}"
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} PB"
 
