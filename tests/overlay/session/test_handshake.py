@@ -263,6 +263,31 @@ def test_without_a_common_cipher_there_is_no_session() -> None:
     assert b.sessions.drops["cipher"] == 1
 
 
+@pytest.mark.parametrize("liar", [0, 1])
+def test_a_payload_that_is_none_is_counted(liar: int) -> None:
+    world = World()
+    hosts = world.host(), world.host()
+    hosts[liar].sessions._desk.record = bytes(1300)
+    link = world.dial(*hosts)
+    world.run(60)
+    assert hosts[0].events == [DialFailed(link, "no_answer")]
+    assert hosts[1 - liar].sessions.drops["payload"] == 1
+
+
+def test_whoever_dials_back_is_the_one_we_dialled_or_not() -> None:
+    overtaken = 0
+    for seed in range(8):
+        world = World()
+        a, b, c = (world.host(seed=bytes((seed,))) for _ in range(3))
+        world.fate = lose("m1", times=1)
+        link = world.dial(a, b, expect=c.id)
+        world.dial(b, a, expect=a.id)
+        world.run(60)
+        assert [event for event in a.events if isinstance(event, DialFailed)] == [DialFailed(link, "wrong_id")]
+        overtaken += agreed(a, b)
+    assert 0 < overtaken < 8, "where B goes on, its session stands"
+
+
 def test_other_minors_interoperate(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     a, b = world.host(), world.host()
@@ -503,6 +528,22 @@ def test_changed_by_somebody_who_knows_the_name() -> None:
         world.run(30)
         assert not a.opened()
         assert not b.opened()
+
+
+def test_a_share_of_low_order_in_m2_is_a_guess() -> None:
+    world = World()
+    a, b = world.host(), world.host()
+
+    def fate(packet: Packet) -> list[Packet]:
+        if packet.kind != "m2":
+            return [packet]
+        return [replace(packet, frame=remade(packet.frame[:12] + bytes(32) + packet.frame[44:])), packet]
+
+    world.fate = fate
+    world.dial(a, b)
+    world.run(1)
+    assert a.count(SecretRefused) == 1
+    assert agreed(a, b)
 
 
 def test_a_recorded_conversation_opens_nothing_again() -> None:

@@ -235,6 +235,20 @@ def test_rekey_and_handshake_at_once() -> None:
     assert a.count(SessionLost) == b.count(SessionLost) == 0
 
 
+def test_an_epoch_promised_to_a_handshake_is_not_given_to_a_rekey() -> None:
+    world, a, b = joined()
+    world.fate = lose("m3")
+    world.dial(a, b, expect=b.id)
+    world.run(1)
+    world.tell(b, CounterSpent(a.id))
+    world.run(1)
+    assert a.sessions.drops["rekey"] >= 1
+    world.tell(a, CounterSpent(b.id))
+    world.run(25)
+    assert agreed(a, b), "the handshake came to nothing, and the rekey goes on"
+    assert a.count(KeysLive) == b.count(KeysLive) == 2
+
+
 def test_forged_rekeys_change_nothing() -> None:
     world, a, b = joined()
     world.fate = lose("Rekey")
