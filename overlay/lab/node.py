@@ -82,7 +82,7 @@ class LabNode:
         """The first line of `join --json`, once it is up."""
         if self.process is None:
             raise OverlayError(f"{self.host}: not started")
-        line: Json = json.loads(self.process.wait_for('"event"', timeout=timeout))
+        line: Json = json.loads(self.process.wait_for('"event": "up"', timeout=timeout))
         return line
 
     def command(self, *argv: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:

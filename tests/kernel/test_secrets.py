@@ -75,7 +75,7 @@ def test_an_awkward_secret_is_one_and_the_same_however_it_is_given() -> None:
         ben = LabNode(lab, "ben", peers=(lab.address("anna"),))
         argv = [*ben.argv(), "--secret-file", str(file)]
         process = lab.spawn("ben", argv)
-        process.wait_for('"event"')
+        process.wait_for('"event": "up"')
         anna.wait_peer("ben")
         assert pings(lab, "anna", ben.address())
 
@@ -84,7 +84,7 @@ def test_a_secret_on_the_command_line_is_hidden_from_ps() -> None:
     with Lab("direct") as lab:
         anna = LabNode(lab, "anna")
         process = lab.spawn("anna", [*anna.argv(), "--secret", "hunter2hunter2"])
-        process.wait_for('"event"')
+        process.wait_for('"event": "up"')
         seen = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process.pid)], check=True, capture_output=True)
         assert b"hunter2" not in seen.stdout
         assert "hunter2" not in process.out + process.err
