@@ -49,13 +49,14 @@ class ControlSocket:
         """
         self.path = path
         secure_folder(path.parent, 0o755)
-        self._lock = _lock(path)
+        lock = _lock(path)
         try:
             self._socket = _bind(path)
         except OSError as error:
-            os.close(self._lock)
+            os.close(lock)
             text = f"the control socket {path} cannot be made: {error.strerror or error}"
             raise OverlayError(text, "name another with --socket", code="socket") from None
+        self._lock: int | None = lock
         self._connections = 0
 
     async def serve(self, answer: Answer) -> None:
@@ -72,9 +73,12 @@ class ControlSocket:
 
     def close(self) -> None:
         """Stop listening and remove the socket; the lock file stays, so that nobody can hold a removed one."""
+        if self._lock is None:
+            return
         self.path.unlink(missing_ok=True)
         self._socket.close()
         os.close(self._lock)
+        self._lock = None
 
     async def _talk(self, stream: SocketStream, answer: Answer) -> None:
         try:
