@@ -141,7 +141,17 @@ def _run(launch: Launch, report: Report | None) -> int:
     logs.setup(launch.verbose, stamped=launch.detach)
     try:
         return main(launch)
-    except OverlayError as error:
+    except (OverlayError, ExceptionGroup) as raised:
+        error = _told_by(raised)
+        if error is None:
+            raise
         if report:
             report.failed(error)
-        raise
+        raise error from None
+
+
+def _told_by(raised: BaseException) -> OverlayError | None:
+    """The error meant for people: `raised` itself, or the first in a group that tasks raised together."""
+    if isinstance(raised, BaseExceptionGroup):
+        return next((found for inner in raised.exceptions if (found := _told_by(inner))), None)
+    return raised if isinstance(raised, OverlayError) else None

@@ -10,6 +10,7 @@ defaults  <  file  <  environment  <  command line        each a layer: key -> F
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -121,7 +122,7 @@ def load(sources: Sources) -> Loaded:
 
 def _default_file(network: str, sources: Sources) -> Path | None:
     file = paths.config_file(network, sources.environ, sources.uid) if network else None
-    return file if file and file.exists() else None
+    return file if file and os.path.exists(file) else None  # False too where one may not look
 
 
 def _from_command(command: Mapping[str, str | tuple[str, ...]]) -> Iterator[tuple[Leaf, Found]]:

@@ -33,12 +33,6 @@ def is_label(name: str) -> bool:
     return _LABEL.fullmatch(name) is not None
 
 
-def host_label(hostname: str) -> str:
-    """The DNS label made of a host's name: its first part, other characters as '-'; `node` if nothing is left."""
-    first = hostname.partition(".")[0]
-    return re.sub(r"[^A-Za-z0-9]+", "-", first)[:63].strip("-") or "node"
-
-
 def is_device(name: str) -> bool:
     """True if Linux takes `name` for a network device (dev_valid_name; '%' would be a pattern)."""
     size = len(name.encode(errors="surrogateescape"))

@@ -170,6 +170,15 @@ def test_an_error_of_the_shell_is_told(places: list[str], capsys: Capture) -> No
     assert capsys.readouterr().err == "overlay: port 5 is in use\n  fix: another --port\n"
 
 
+def test_an_error_among_tasks_is_told_all_the_same(places: list[str], capsys: Capture) -> None:
+    def run(launch: Launch) -> int:
+        raise ExceptionGroup("tasks", [ValueError(), ExceptionGroup("more", [OverlayError("no device")])])
+
+    with shell_is(run):
+        assert main(["join", "-n", "home", "-s", "x", *places]) == 1
+    assert capsys.readouterr().err == "overlay: no device\n"
+
+
 def test_warnings(
     launches: list[Launch], places: list[str], capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

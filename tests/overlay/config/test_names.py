@@ -3,8 +3,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from overlay.config import names
 
@@ -44,16 +42,6 @@ def test_devices(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 16, "a/b", "a b", "a:1", "tun%d", ".", "..", "ä" * 8])
 def test_what_is_no_device(name: str) -> None:
     assert not names.is_device(name)
-
-
-@given(st.text())
-def test_every_host_has_a_label(hostname: str) -> None:
-    assert names.is_label(names.host_label(hostname))
-
-
-def test_the_label_of_a_host_is_its_first_part() -> None:
-    assert names.host_label("laptop.fritz.box") == "laptop"
-    assert names.host_label("Anna's_Mac") == "Anna-s-Mac"
 
 
 def test_plain_names_are_files_as_they_are() -> None:
