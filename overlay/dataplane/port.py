@@ -1,6 +1,7 @@
 """What the hall says to the data plane and hears from it.
 
-hall  -- PutKeys DropKeys PutLabel DropLabel PutRoute DropRoute PutWay DropPeer PutCircuit DropCircuit DropWaiting -->  tables
+hall  -- PutKeys DropKeys PutLabel DropLabel PutRoute DropRoute PutWay PutOffloads DropPeer
+          PutCircuit DropCircuit PutSelf DropWaiting  -->  tables
 hall  <--              TrafficWaiting CameFrom CounterSpent           --  mover
 hall  <--              counters(): PeerCounters by peer, drops by reason  (pulled)
 """
@@ -96,6 +97,14 @@ class PutWay(Struct, frozen=True):
     ways: tuple[Way, ...]
 
 
+class PutOffloads(Struct, frozen=True):
+    """Record types `peer` accepts; every peer is taken to accept all of them until told otherwise."""
+
+    peer: NodeId
+    offloads: int
+    """Bits: 1 TCP super-packets, 2 UDP super-packets, 4 checksums left to its kernel."""
+
+
 class DropPeer(Struct, frozen=True):
     """Forget keys, labels, way, held packets and counters of `peer`; routes stay."""
 
@@ -133,6 +142,7 @@ Command = (
     | DropRoute
     | PutSelf
     | PutWay
+    | PutOffloads
     | DropPeer
     | PutCircuit
     | DropCircuit

@@ -1,0 +1,129 @@
+"""Records <-> sealed envelope <-> datagrams (protocol section 2), in buffers that are made once.
+
+records    | u32 length | virtio-net header 10 | IP packet | u32 length | ...      length: what follows it
+   | seal                                                                           (0, or the end, ends them)
+sealed     | ciphertext ..................................................| tag 16 |
+   | cut
+datagrams  | header 16 | slice 0 | header 16 | slice 1 | ... | header 16 | last slice |   one UDP_SEGMENT send
+"""
+
+from __future__ import annotations
+
+import struct
+
+from cryptography.exceptions import InvalidTag
+
+from overlay.dataplane.abi import VNET
+from overlay.dataplane.rows import Lane, OpenKey, Peer
+from overlay.sealing import TAG_SIZE
+from overlay.wire.frame import HEADER_SIZE, MAX_SLICES
+
+LENGTH = 4
+"""Bytes of a record's length."""
+LEAD = LENGTH + VNET
+"""Bytes of a record in front of its packet."""
+LARGEST = 65_535 + LEAD
+"""Bytes of the largest record: an IP packet says its length in 16 bits."""
+SPENT = 1 << 32
+"""Envelopes under one key (protocol section 4)."""
+
+_counter = struct.Struct("<Q")
+
+
+class Sealer:
+    """Seals one envelope at a time and lays it out as datagrams."""
+
+    def __init__(self) -> None:
+        self._sealed = memoryview(bytearray(LARGEST + TAG_SIZE + LENGTH))
+        self._nonce = bytearray(12)
+        heads = memoryview(bytearray(HEADER_SIZE * MAX_SLICES))
+        self._heads = [heads[at : at + HEADER_SIZE] for at in range(0, len(heads), HEADER_SIZE)]
+        self._words = heads.cast("Q")
+        self._cuts: dict[int, list[memoryview]] = {}
+
+    def seal(self, peer: Peer, records: memoryview | bytearray) -> int:
+        """Seal `records` under the next counter of `peer`, which is ready; the sealed size.
+
+        The counter is spent even if what follows fails: a resend sends the same sealed bytes.
+        """
+        counter = peer.counter
+        peer.counter = counter + 1
+        _counter.pack_into(self._nonce, 4, counter)
+        _counter.pack_into(peer.aad, 2, counter)
+        size = len(records) + TAG_SIZE
+        assert peer.encrypt_into is not None
+        peer.encrypt_into(self._nonce, records, peer.aad, self._sealed[:size])
+        return size
+
+    def cut(self, lane: Lane, epoch: int, counter: int, size: int, body: int) -> bytes:
+        """The datagrams of the sealed envelope on this lane, one after the other, slices of `body` bytes."""
+        count = -(-size // body)
+        if count == 1:
+            return lane.heads(epoch, 1).tobytes() + _counter.pack(counter) + self._sealed[:size].tobytes()
+        words = self._words
+        words[0 : 2 * count : 2] = lane.heads(epoch, count)
+        words[1 : 2 * count : 2] = memoryview(_counter.pack(counter) * count).cast("Q")
+        pieces = (self._cuts.get(body) or self._prepare(body))[: 2 * count]
+        pieces[-1] = self._sealed[(count - 1) * body : size]
+        return b"".join(pieces)
+
+    def _prepare(self, body: int) -> list[memoryview]:
+        """Headers and slices, in turn, for one slice size; sizes are few, so they are kept."""
+        if len(self._cuts) >= 16:
+            self._cuts.clear()
+        pieces: list[memoryview] = []
+        for index, head in enumerate(self._heads):
+            pieces += [head, self._sealed[index * body : (index + 1) * body]]
+        self._cuts[body] = pieces
+        return pieces
+
+
+class Opener:
+    """Holds one batch as it was received, and opens its envelopes one at a time into `plain`."""
+
+    ROOM = 1 << 17
+    """Bytes a batch may have: a UDP_GRO batch is one IP packet, so half of it is used."""
+
+    def __init__(self) -> None:
+        self.batch = bytearray(self.ROOM)
+        self.view = memoryview(self.batch)
+        self.plain = bytearray(LARGEST + 64)
+        """The records of the envelope opened last; behind its size lies what earlier ones left."""
+        self.plain_view = memoryview(self.plain)
+        self._nonce = bytearray(12)
+        self._aad = bytearray((6,)) + bytes(9)
+        self._pieces: dict[int, list[memoryview]] = {}
+
+    def gather(self, at: int, size: int, count: int, end: int) -> memoryview | bytes:
+        """The sealed envelope whose `count` slices lie at `at`, `size` bytes apart with headers, up to `end`."""
+        view = self.view
+        if count == 1:
+            return view[at + HEADER_SIZE : end]
+        if at:
+            pieces = [view[here + HEADER_SIZE : here + size] for here in range(at, end, size)]
+        else:
+            pieces = (self._pieces.get(size) or self._prepare(size))[:count]
+        pieces[-1] = view[at + (count - 1) * size + HEADER_SIZE : end]
+        return b"".join(pieces)
+
+    def open(self, key: OpenKey, epoch: int, counter: int, sealed: memoryview | bytes) -> int:
+        """Open into `plain`; the size of its records, or -1: the tag did not verify and nothing may be read."""
+        size = len(sealed) - TAG_SIZE
+        if not 0 <= size <= len(self.plain):
+            return -1
+        _counter.pack_into(self._nonce, 4, counter)
+        aad = self._aad
+        aad[1] = epoch
+        _counter.pack_into(aad, 2, counter)
+        try:
+            return key.decrypt_into(self._nonce, sealed, aad, self.plain_view[:size])
+        except InvalidTag:
+            return -1
+
+    def _prepare(self, size: int) -> list[memoryview]:
+        if len(self._pieces) >= 16:
+            self._pieces.clear()
+        view = self.view
+        pieces = [view[at + HEADER_SIZE : at + size] for at in range(0, size * MAX_SLICES, size)]
+        self._pieces[size] = pieces
+        return pieces

@@ -1,0 +1,209 @@
+"""The plane over system calls: readv and write on a TUN, sendmsg and recvmsg_into on UDP sockets, turns on a loop.
+
+loop --readable--> turn: downlink and uplink in turn, some batches each, until both are empty or the turn is long
+                     |
+                     +--> frames that are not data, and facts: to the hall, after the turn
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Protocol
+
+from overlay.dataplane import port
+from overlay.dataplane.abi import IP_PKTINFO, IPV6_PKTINFO, SOL_IP, SOL_IPV6, SOL_UDP, UDP_GRO
+from overlay.dataplane.edges import Address, Ancillary, Inlet, NoTun, Outlet, Tun
+from overlay.dataplane.movers import Movers
+from punch.values import Endpoint, SocketId
+
+ROUNDS = 8
+"""Times a turn goes round: control waits for one turn at most, some milliseconds."""
+UP, DOWN = 4, 8
+"""Envelopes sent and batches received in one round."""
+CONTROL_ROOM = 128
+"""Bytes for the control messages of a batch: UDP_GRO and PKTINFO."""
+
+
+class TunDevice(Tun, Protocol):
+    """A TUN that a loop can watch."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
+
+
+class LinuxPlane:
+    """Moves packets between a TUN and sockets; decides nothing."""
+
+    def __init__(
+        self,
+        tun: TunDevice | None,
+        *,
+        receive: Callable[[bytes, Endpoint, SocketId], None],
+        tell: Callable[[port.Fact], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """`receive` gets every frame that is not data, `tell` the facts; `tun` None: a node without a device."""
+        self._tun = tun
+        self._clock = clock
+        self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable)
+        self._sockets: dict[SocketId, socket.socket] = {}
+        self._inlets: dict[int, tuple[socket.socket, Inlet]] = {}
+        self._last: Inlet | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # --- the hall ---
+
+    def apply(self, command: port.Command) -> None:
+        """Take one command of the hall; packets held for a peer that is ready now go out at once."""
+        self._movers.apply(command, now=self._clock())
+
+    def counters(self) -> port.Counters:
+        """All counters now."""
+        return self._movers.counters(now=self._clock())
+
+    # --- sockets ---
+
+    def add_socket(self, socket_id: SocketId, sock: socket.socket, *, source: bytes | None = None) -> None:
+        """Send and receive by this UDP socket, which does not block.
+
+        With `source` (4 or 16 bytes) the id stands for one local address of a socket that was added before, with
+        PKTINFO on: what comes to it is `via` this id, what goes by it leaves from it.
+        """
+        self._sockets[socket_id] = sock
+        self._movers.add_outlet(Outlet(socket_id, sock.sendmsg, partial(_address, sock.family), _leave_from(source)))
+        entry = self._inlets.get(sock.fileno())
+        if entry is None:
+            inlet = Inlet(socket_id, sock.recvmsg_into, lru_cache(4096)(_endpoint), CONTROL_ROOM)
+            self._inlets[sock.fileno()] = (sock, inlet)
+            self._watch(sock, inlet)
+        elif source is not None:
+            entry[1].by_address[source] = socket_id
+
+    def remove_socket(self, socket_id: SocketId) -> None:
+        """Forget an id; with the last one of a socket the socket too (it is not closed)."""
+        sock = self._sockets.pop(socket_id, None)
+        if sock is None:
+            return
+        self._movers.remove_outlet(socket_id)
+        _, inlet = self._inlets[sock.fileno()]
+        for address in [address for address, each in inlet.by_address.items() if each == socket_id]:
+            del inlet.by_address[address]
+        if sock not in self._sockets.values():
+            del self._inlets[sock.fileno()]
+            if self._last is inlet:
+                self._last = None
+            if self._loop is not None:
+                self._loop.remove_reader(sock.fileno())
+                self._loop.remove_writer(sock.fileno())
+        if self._movers.sending.forget(socket_id):
+            self._writable(None)
+
+    # --- the loop ---
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let `loop` say when there is something to move."""
+        self._loop = loop
+        if self._tun is not None:
+            loop.add_reader(self._tun.fileno(), self.readable_tun)
+        for sock, inlet in self._inlets.values():
+            self._watch(sock, inlet)
+
+    def detach(self) -> None:
+        """Leave the loop; nothing is read or sent any more."""
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        if self._tun is not None:
+            loop.remove_reader(self._tun.fileno())
+        for fileno in self._inlets:
+            loop.remove_reader(fileno)
+            loop.remove_writer(fileno)
+
+    def readable_tun(self) -> None:
+        """Move what the TUN has, and what comes back meanwhile by the socket that was busy last."""
+        movers, now = self._movers, self._clock()
+        for _ in range(ROUNDS):
+            more = movers.uplink.pump(UP, now=now)
+            if self._last is not None and movers.downlink.pump(self._last, DOWN, now=now):
+                more = True
+            if not more:
+                break
+        movers.hand_over()
+
+    def readable_socket(self, inlet: Inlet) -> None:
+        """Move what a socket has, and what the TUN has meanwhile (an answer of our own kernel, as a rule)."""
+        movers, now = self._movers, self._clock()
+        self._last = inlet
+        for _ in range(ROUNDS):
+            more = movers.downlink.pump(inlet, DOWN, now=now)
+            if movers.uplink.pump(UP, now=now):
+                more = True
+            if not more:
+                break
+        movers.hand_over()
+
+    def _watch(self, sock: socket.socket, inlet: Inlet) -> None:
+        if self._loop is not None:
+            self._loop.add_reader(sock.fileno(), self.readable_socket, inlet)
+
+    def _wait_writable(self, outlet: Outlet) -> None:
+        """A socket is full: the TUN is left alone until it can be written."""
+        sock = self._sockets.get(outlet.id)
+        if self._loop is not None and sock is not None:
+            if self._tun is not None:
+                self._loop.remove_reader(self._tun.fileno())
+            self._loop.add_writer(sock.fileno(), self._writable, sock)
+
+    def _writable(self, sock: socket.socket | None) -> None:
+        if self._loop is None:
+            return
+        if sock is not None:
+            self._loop.remove_writer(sock.fileno())
+        if self._movers.sending.resume() and self._tun is not None:
+            self._loop.add_reader(self._tun.fileno(), self.readable_tun)
+
+
+def _leave_from(source: bytes | None) -> tuple[Ancillary, ...]:
+    """Control messages that choose the source address (ip(7), ipv6(7))."""
+    if source is None:
+        return ()
+    if len(source) == 4:
+        return ((SOL_IP, IP_PKTINFO, bytes(4) + source + bytes(4)),)
+    return ((SOL_IPV6, IPV6_PKTINFO, source + bytes(4)),)
+
+
+def _address(family: int, endpoint: Endpoint) -> Address | None:
+    """The socket address of an endpoint; None: another family, or a zone this host does not have."""
+    if endpoint.is_ipv6 != (family == socket.AF_INET6):
+        return None
+    if not endpoint.is_ipv6:
+        return (endpoint.host, endpoint.port)
+    host, _, zone = endpoint.host.partition("%")
+    try:
+        scope = 0 if not zone else int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
+    except OSError:
+        return None
+    return (host, endpoint.port, 0, scope)
+
+
+def _endpoint(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
+    """The endpoint of a socket address."""
+    host = address[0].partition("%")[0]
+    if len(address) == 4 and address[3]:
+        try:
+            host = f"{host}%{socket.if_indextoname(address[3])}"
+        except OSError:
+            host = f"{host}%{address[3]}"
+    return Endpoint("udp", host, address[1])
+
+
+def receive_batches(sock: socket.socket) -> bool:
+    """Let the kernel join datagrams of one flow on the way in (UDP_GRO); False: it cannot."""
+    try:
+        sock.setsockopt(SOL_UDP, UDP_GRO, 1)
+    except OSError:
+        return False
+    return True

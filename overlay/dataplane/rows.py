@@ -1,0 +1,180 @@
+"""The rows of the plane's tables: what a peer, a way, a key, a circuit and a label are to the movers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from overlay.dataplane import port
+from overlay.dataplane.abi import ACCEPT_ALL, SOL_UDP, UDP_SEGMENT
+from overlay.dataplane.edges import Address, Ancillary, Outlet
+from overlay.sealing import ReplayWindow, aead
+from overlay.values import NodeId
+from overlay.wire.frame import DATA, HEADER_SIZE
+from punch.values import Endpoint, SocketId
+
+
+class OpenKey:
+    """One epoch under which frames of a peer open."""
+
+    __slots__ = ("decrypt_into", "key", "window")
+
+    def __init__(self, cipher: str, key: bytes) -> None:
+        self.key = key
+        self.decrypt_into = aead(cipher, key).decrypt_into
+        self.window = ReplayWindow()
+
+
+class Lane:
+    """A way, resolved: everything a send needs."""
+
+    __slots__ = ("_epoch", "_heads", "address", "body", "label", "limit", "outlet", "plain", "segmented", "way")
+
+    def __init__(self, way: port.Way, outlet: Outlet, address: Address) -> None:
+        self.way = way
+        self.outlet = outlet
+        self.address = address
+        self.label = way.label.to_bytes(4, "little")
+        self.body = way.size - HEADER_SIZE
+        self.limit = way.limit
+        self.plain: list[Ancillary] = list(outlet.source)
+        """Control messages of a single datagram."""
+        self.segmented: list[Ancillary] = self.control(way.size)
+        """Control messages of a batch cut at this way's own size."""
+        self._heads: dict[int, memoryview] = {}
+        self._epoch = -1
+
+    def control(self, size: int) -> list[Ancillary]:
+        """Control messages of a batch cut at `size`."""
+        return [*self.outlet.source, (SOL_UDP, UDP_SEGMENT, size.to_bytes(2, "little"))]
+
+    def heads(self, epoch: int, count: int) -> memoryview:
+        """The first 8 bytes of the headers of `count` slices, as native u64."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._heads.clear()
+        found = self._heads.get(count)
+        if found is None:
+            rows = b"".join(bytes((DATA, index, count, epoch)) + self.label for index in range(count))
+            found = self._heads[count] = memoryview(rows).cast("Q")
+        return found
+
+
+class Peer:
+    """One peer as the movers see it."""
+
+    __slots__ = (
+        "aad",
+        "asked",
+        "body",
+        "counter",
+        "counters",
+        "encrypt_into",
+        "epoch",
+        "failed_at",
+        "held",
+        "held_bytes",
+        "id",
+        "keyed",
+        "lanes",
+        "limit",
+        "newest",
+        "offloads",
+        "open_keys",
+        "ready",
+        "reshape",
+        "seal_key",
+        "strays",
+        "ways",
+    )
+
+    def __init__(self, id_: NodeId) -> None:
+        self.id = id_
+        self.offloads = ACCEPT_ALL
+        """Bits of record types it accepts."""
+        self.held: deque[bytes] = deque()
+        """Records (header and packet) that wait for keys and a way."""
+        self.held_bytes = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Without keys, ways and counters, as at first."""
+        self.encrypt_into: Callable[..., int] | None = None
+        self.seal_key = b""
+        self.epoch = 0
+        self.counter = 0
+        """The next one to seal under."""
+        self.aad = bytearray(10)
+        """Associated data of the present epoch; the counter is written in its place for each envelope."""
+        self.open_keys: dict[int, OpenKey] = {}
+        self.newest = -1
+        """The epoch put last."""
+        self.ways: tuple[port.Way, ...] = ()
+        self.lanes: tuple[Lane, ...] = ()
+        self.limit = port.FULL_ENVELOPE
+        """Plaintext bytes of an envelope: the smallest of its ways."""
+        self.body = 0
+        """Bytes of a slice: the smallest of its ways."""
+        self.ready = False
+        """Keys and a way stand."""
+        self.reshape = False
+        """Its records go one by one through `segment`: a small limit, or offloads it does not take."""
+        self.asked = False
+        """TrafficWaiting was told and not answered."""
+        self.keyed = False
+        """It had a key once: its counters count."""
+        self.counters = port.PeerCounters()
+        self.failed_at: tuple[float, ...] = ()
+        """When the last tags failed."""
+        self.strays: dict[tuple[SocketId, Address], float] = {}
+        """Sources that are not its way -> when CameFrom was last told."""
+
+    def seal_with(self, cipher: str, epoch: int, key: bytes) -> None:
+        """Seal with this key from now on; counters start at 0, unless it is the present one: no nonce comes twice."""
+        self.encrypt_into = aead(cipher, key).encrypt_into
+        if key != self.seal_key:
+            self.seal_key = key
+            self.epoch = epoch
+            self.counter = 0
+            self.aad = bytearray((DATA, epoch)) + bytes(8)
+
+    def open_with(self, cipher: str, epoch: int, key: bytes) -> None:
+        """Open frames of `epoch` with this key; its replay window is new, unless it is the present one."""
+        earlier = self.open_keys.get(epoch)
+        if earlier is None or earlier.key != key:
+            self.open_keys[epoch] = OpenKey(cipher, key)
+            self.newest = epoch
+            self.counters.small = False
+
+    def settle(self) -> None:
+        """Work out what follows from keys, ways and offloads."""
+        self.ready = self.encrypt_into is not None and bool(self.lanes)
+        self.limit = min((lane.limit for lane in self.lanes), default=port.FULL_ENVELOPE)
+        self.body = min((lane.body for lane in self.lanes), default=0)
+        self.reshape = self.limit < port.FULL_ENVELOPE or self.offloads & ACCEPT_ALL != ACCEPT_ALL
+
+
+class Circuit:
+    """Where frames of a carried circuit go on."""
+
+    __slots__ = ("address", "bytes", "command", "last", "outlet", "source")
+
+    def __init__(self, command: port.PutCircuit, outlet: Outlet | None) -> None:
+        self.command = command
+        self.source: Endpoint = command.source
+        self.outlet = outlet
+        self.address: Address = outlet.address(command.out_endpoint) if outlet is not None else None
+        self.bytes = 0
+        self.last = 0.0
+
+
+class Link:
+    """What a label means: frames of a peer, or of a circuit we carry."""
+
+    __slots__ = ("carried", "circuit", "peer")
+
+    def __init__(self, peer: Peer | None, circuit: bool, carried: Circuit | None) -> None:
+        self.peer = peer
+        self.circuit = circuit
+        """Its frames come over a relay: their source is nobody's candidate."""
+        self.carried = carried

@@ -1,0 +1,223 @@
+"""TUN -> sockets: what is readable now is sealed once per peer, cut into path-sized datagrams, sent with one call.
+
+              +--- destination of this run ------> behind the last record, no copy ----+
+    readv --> |    another peer, <= 2 KiB -------> that peer's open envelope (copied) -+--> seal --> cut --> sendmsg
+              |    another peer, larger: the run ends, the record begins the next one  |
+              +--- peer without keys or way -----> held                                +
+
+An envelope ends when it is full; all end when the TUN is empty, so a lone packet leaves at once. A socket that is full
+keeps the datagrams it would not take, and nothing more is read until they are gone.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from overlay.dataplane import port
+from overlay.dataplane.edges import Tun
+from overlay.dataplane.envelope import LARGEST, LEAD, LENGTH, SPENT, Sealer
+from overlay.dataplane.rows import Peer
+from overlay.dataplane.segment import fit, offends
+from overlay.dataplane.sending import Sending
+from overlay.dataplane.tables import Tables
+from overlay.values import NodeId
+from overlay.wire.frame import HEADER_SIZE
+
+SMALL = 2048
+"""Bytes of a record that is worth copying to another peer's envelope (0.26 us; a larger one ends the run)."""
+SIDES = 256 << 10
+"""Bytes copied aside until all open envelopes are sealed."""
+READS = 1024
+"""Records read until all open envelopes are sealed, wherever they went: bounded work even if all are dropped."""
+FULL = port.FULL_ENVELOPE - 1500
+"""Bytes from which on an envelope counts as full: a whole packet may not fit any more."""
+
+_length = struct.Struct("<I")
+_PLAIN = b"\x01\x00"
+"""virtio-net flags and gso_type of most packets: a checksum to do, nothing to cut."""
+_NO_CSUM = b"\x00\x00"
+_ENDS = Peer(NodeId(b""))
+"""Nobody: the record ends the present run."""
+
+
+class _Side:
+    """An open envelope that records are copied to."""
+
+    __slots__ = ("count", "records")
+
+    def __init__(self) -> None:
+        self.records = bytearray()
+        self.count = 0
+
+
+class Uplink:
+    """Moves what the TUN has."""
+
+    def __init__(self, tables: Tables, tun: Tun, sending: Sending) -> None:
+        self._tables = tables
+        self._readv = tun.readv
+        self._sending = sending
+        self._sealer = Sealer()
+        self._buffer = bytearray(3 * LARGEST)
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        """Where the next run begins in the buffer..."""
+        self._left = 0
+        """...with a record of so many bytes that was read and did not fit."""
+        self._sides: dict[Peer, _Side] = {}
+        self._aside = 0
+        self._now = 0.0
+
+    def pump(self, budget: int, *, now: float) -> bool:
+        """Read and send at most `budget` full envelopes; whether the TUN may have more for us now."""
+        self._now = now
+        unsent, fill = self._sending.unsent, self._fill
+        for _ in range(budget):
+            if unsent or not fill():
+                return False
+        return not unsent
+
+    def release(self, peer: Peer, *, now: float) -> None:
+        """Send what was held for a peer that is ready now."""
+        self._now = now
+        for record in self._tables.take_held(peer):
+            if peer.reshape or not self._clean(record, 0, len(record)):
+                self._reshape(peer, record)
+            else:
+                self._copy(peer, record)
+        self._ship_sides()
+
+    # --- reading ---
+
+    def _fill(self) -> bool:
+        """Read until the TUN is empty or an envelope is full, and send what was read; False: it is empty."""
+        buffer, view, readv = self._buffer, self._view, self._readv
+        start = offset = self._rebase()
+        size, self._left = self._left, 0
+        current: Peer | None = None
+        wanted = bytearray()
+        count = 0
+        more = True
+        for _ in range(READS):
+            if not size:
+                if offset - start > FULL:
+                    break
+                try:
+                    size = readv((view[offset + LENGTH : offset + LARGEST],))
+                except OSError:  # empty, or gone: a device that went says so to the shell
+                    more = False
+                    break
+            if buffer[offset + 14] < 0x60:
+                target = buffer[offset + 30 : offset + 34]
+            else:
+                target = buffer[offset + 38 : offset + 54]
+            if target != wanted or buffer[offset + 4 : offset + 6] != _PLAIN:
+                peer = self._place(target, offset + LENGTH, size, current)
+                if peer is None:
+                    size = 0
+                    if self._aside > SIDES:
+                        break
+                    continue
+                if current is None:
+                    current = peer
+                elif peer is not current:
+                    self._left = size
+                    break
+                wanted = target
+            end = offset + LENGTH + size
+            if count and end - start > port.FULL_ENVELOPE:
+                self._left = size
+                break
+            _length.pack_into(buffer, offset, size)
+            offset = end
+            count += 1
+            size = 0
+        self._start = offset
+        # What lies aside for this peer was read before its run began.
+        if self._sides:
+            self._ship_sides()
+        if current is not None and count:
+            self._ship(current, view[start:offset], count)
+        return more
+
+    def _rebase(self) -> int:
+        """Where the next run begins: at the front, unless a record waits that is not worth moving yet."""
+        start, left = self._start, self._left
+        if not left:
+            return 0
+        if start > LARGEST:
+            self._buffer[: LENGTH + left] = self._buffer[start : start + LENGTH + left]
+            return 0
+        return start
+
+    def _place(self, target: bytearray, at: int, size: int, current: Peer | None) -> Peer | None:
+        """Whose run the record at `at` (virtio-net header) belongs to; None: it went elsewhere, _ENDS: not to this."""
+        tables = self._tables
+        peer = tables.routes.get(bytes(target))
+        if peer is None:
+            tables.drop("multicast" if target[0] >= 0xE0 else "no_route")
+            return None
+        if not peer.ready:
+            tables.hold(peer, bytes(self._view[at : at + size]))
+            return None
+        if peer.reshape or not self._clean(self._buffer, at, size):
+            if peer is current:
+                return _ENDS
+            self._reshape(peer, bytes(self._view[at : at + size]))
+            return None
+        if current is None or peer is current:
+            return peer
+        if size > SMALL:
+            return _ENDS
+        self._copy(peer, self._view[at : at + size])
+        return None
+
+    @staticmethod
+    def _clean(buffer: bytearray | bytes, at: int, size: int) -> bool:
+        """Whether every receiver takes the virtio-net header at `at` as it is."""
+        head = buffer[at : at + 2]
+        if head in (_PLAIN, _NO_CSUM):
+            return True
+        return head[0] <= 1 and not offends(head[1], buffer[at + 4] | buffer[at + 5] << 8, size)
+
+    # --- open envelopes ---
+
+    def _reshape(self, peer: Peer, record: bytes) -> None:
+        """Put a record aside in pieces that the peer takes."""
+        pieces = fit(record, peer.offloads, peer.limit - LENGTH)
+        if not pieces:
+            self._tables.drop("not_segmented")
+        for piece in pieces:
+            self._copy(peer, piece)
+
+    def _copy(self, peer: Peer, record: bytes | memoryview) -> None:
+        """Put a record into the peer's open envelope."""
+        size = LENGTH + len(record)
+        side = self._sides.get(peer)
+        if side is not None and len(side.records) + size > peer.limit:
+            self._ship(peer, side.records, side.count)
+            side = None
+        if side is None:
+            side = self._sides[peer] = _Side()
+        side.records += _length.pack(size - LENGTH)
+        side.records += record
+        side.count += 1
+        self._aside += size
+
+    def _ship_sides(self) -> None:
+        for peer, side in self._sides.items():
+            self._ship(peer, side.records, side.count)
+        self._sides.clear()
+        self._aside = 0
+
+    def _ship(self, peer: Peer, records: memoryview | bytearray, count: int) -> None:
+        """Seal `count` records once and send them by every way of the peer."""
+        sealer, body, counter = self._sealer, peer.body, peer.counter
+        sealed = sealer.seal(peer, records)
+        counters = peer.counters
+        counters.tx_bytes += len(records) - LEAD * count
+        counters.last_tx = self._now
+        for lane in peer.lanes:
+            self._sending.send(peer, lane, sealer.cut(lane, peer.epoch, counter, sealed, body), body + HEADER_SIZE)
+        if counter + 1 == SPENT:
+            self._tables.facts.append(port.CounterSpent(peer.id))
