@@ -96,7 +96,14 @@ class Happenings:
         if opened is None:
             return
         rooms.departed.pop(event.peer, None)
-        up = paths_told.SessionUp(event.peer, opened.link, opened.peer_label, opened.dialled, opened.seen)
+        if not opened.first and rooms.paths.neighbour(event.peer) is not None:
+            # Whoever shakes hands anew may have lost its state: it knows none of the circuits that crossed it.
+            rooms.relay.tell(relay_told.NeighbourDown(event.peer), now=now)
+            rooms.relay.tell(relay_told.NeighbourUp(event.peer), now=now)
+        # Of two handshakes that both completed, the label belongs to the one whose keys seal.
+        label = rooms.session.peer_label(event.peer)
+        label = label if label is not None else opened.peer_label
+        up = paths_told.SessionUp(event.peer, opened.link, label, opened.dialled, opened.seen)
         rooms.paths.tell(up, now=now)
         rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record), now=now)
 
@@ -104,6 +111,9 @@ class Happenings:
         self._rooms.out.append(port.DropKeys(event.peer, event.epoch))
 
     def _label_retired(self, event: session.LabelRetired, *, now: float) -> None:
+        waiting = self._rooms.pending.get(event.peer)
+        if waiting is not None and waiting.label == event.label:
+            del self._rooms.pending[event.peer]
         self._rooms.labels.pop(event.label, None)
         self._rooms.out.append(port.DropLabel(event.label))
 
@@ -180,11 +190,11 @@ class Happenings:
         self._depart(event.peer, left=False, now=now)
 
     def _depart(self, peer: NodeId, *, left: bool, now: float) -> None:
-        rooms = self._rooms
-        record = rooms.gossip.member(peer)
-        if record is not None:
-            name = rooms.gossip.name_of(peer)
-            rooms.departed[peer] = Departed(name, record.ipv4, record.ipv6, record.version, now)
+        rooms, face = self._rooms, self._rooms.faces.get(peer)
+        known = rooms.departed.get(peer)
+        if face is not None and (known is None or left):
+            name, record = face
+            rooms.departed[peer] = Departed(name, record, now)
             rooms.news.append(node.PeerGone(peer, name, left))
 
     def _neighbour_up(self, event: paths.NeighbourUp, *, now: float) -> None:
@@ -254,19 +264,10 @@ class Happenings:
                 endpoints.append((parse_endpoint(each.address), each.kind))
             except ValueError:
                 self._rooms.drop("record_endpoint")
-        self._restarted(event.record.id, event.record.boot, now=now)
+        self._rooms.faces[event.record.id] = (event.name, event.record)
         self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
         if event.first:
             self._store()
-
-    def _restarted(self, peer: NodeId, boot: bytes, *, now: float) -> None:
-        """A neighbour that started anew knows none of the circuits that crossed it or ended there."""
-        rooms = self._rooms
-        before = rooms.boots.get(peer)
-        rooms.boots[peer] = boot
-        if before not in (None, boot) and rooms.paths.neighbour(peer) is not None:
-            rooms.relay.tell(relay_told.NeighbourDown(peer), now=now)
-            rooms.relay.tell(relay_told.NeighbourUp(peer), now=now)
 
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
@@ -277,8 +278,8 @@ class Happenings:
             self._rooms.out.append(port.DropRoute(address))
 
     def _member_gone(self, event: gossip.MemberGone, *, now: float) -> None:
-        self._rooms.boots.pop(event.peer, None)
         self._depart(event.peer, left=event.left, now=now)
+        self._rooms.faces.pop(event.peer, None)
         self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
         self._store()
 

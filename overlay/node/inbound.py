@@ -158,4 +158,6 @@ class Inbound:
 
     def _leave(self, peer: NodeId, where: Where, size: int, message: said.Leave, *, now: float) -> None:
         self._rooms.gossip.tell(gossip.MemberLeft(peer), now=now)
+        # A farewell is told as one: before the session's end would look like silence.
+        self._settle(now=now)
         self._rooms.session.tell(session.PeerLeft(peer), now=now)

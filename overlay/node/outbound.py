@@ -44,6 +44,7 @@ class Outbound:
             paths.DropDial: self._drop_dial,
             paths.FindRelay: self._find_relay,
             paths.WantCircuit: self._want_circuit,
+            paths.DropCircuit: self._drop_circuit,
             paths.SendOn: self._send_on,
             paths.UseRoutes: self._use_routes,
             paths.GiveUpWaiting: self._give_up,
@@ -158,6 +159,9 @@ class Outbound:
 
     def _want_circuit(self, command: paths.WantCircuit, *, now: float) -> None:
         self._rooms.relay.tell(relay_told.CircuitWanted(command.peer, command.relay), now=now)
+
+    def _drop_circuit(self, command: paths.DropCircuit, *, now: float) -> None:
+        self._rooms.relay.tell(relay_told.CircuitUnwanted(command.peer, command.relay), now=now)
 
     def _use_routes(self, command: paths.UseRoutes, *, now: float) -> None:
         ways = tuple(

@@ -98,10 +98,10 @@ def _gone(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
     return shown.Peer(
         id=node.hex(),
         name=gone.name,
-        ipv4=gone.ipv4 or None,
-        ipv6=gone.ipv6 or None,
+        ipv4=gone.record.ipv4 or None,
+        ipv6=gone.record.ipv6 or None,
         state="gone",
-        version=gone.version,
+        version=gone.record.version,
         seen_s=round(now - gone.since, 1),
         path=shown.Path(kind="none", transport=None, endpoint=None, via=[], hops=None, since_s=None),
         rtt_ms=None,

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from overlay.dataplane.port import Counters
 from overlay.gossip.gossip import Gossip
+from overlay.gossip.record import Record
 from overlay.identity import ipv4_prefix, ipv6_prefix
 from overlay.node.commands import Command
 from overlay.node.events import Event
@@ -36,9 +37,7 @@ class Departed(Struct, frozen=True):
     """A member that left or fell silent, listed for a day."""
 
     name: str
-    ipv4: str
-    ipv6: str
-    version: str
+    record: Record
     since: float
 
 
@@ -59,8 +58,8 @@ class Rooms:
         """Frames with these labels go on."""
         self.pending: dict[NodeId, SessionOpened] = {}
         """Sessions that opened and may not seal yet."""
-        self.boots: dict[NodeId, bytes] = {}
-        """Which start of a member its circuits belong to."""
+        self.faces: dict[NodeId, tuple[str, Record]] = {}
+        """Name and record of each member as last told: gossip forgets those that left."""
         self.heard: dict[NodeId, float] = {}
         """When gossip was last told that a peer is there."""
         self.departed: dict[NodeId, Departed] = {}

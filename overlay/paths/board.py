@@ -129,5 +129,7 @@ class Board:
             self.news.append((happened.NeighbourMoved if before else happened.NeighbourUp)(peer.node))
         self.news.append(happened.SelfViewChanged())
         for other in self.peers.values():
+            if after is not None and before is None and other.known and not other.current and other is not peer:
+                self.timers.set((Timer.REACH, other.node), now)
             if peer.node in other.current or (not other.current and peer.node in other.ways):
                 self.settle(other, now=now)

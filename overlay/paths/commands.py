@@ -41,6 +41,13 @@ class WantCircuit(Struct, frozen=True):
     relay: NodeId
 
 
+class DropCircuit(Struct, frozen=True):
+    """Close the circuit to `peer` over `relay`: nothing comes back by it."""
+
+    peer: NodeId
+    relay: NodeId
+
+
 class SendOn(Struct, frozen=True):
     """Seal `message` for `peer` and send it by `where`, in a datagram of `pad` bytes at least (0: as it comes)."""
 
@@ -74,4 +81,4 @@ class GiveUpWaiting(Struct, frozen=True):
     peer: NodeId
 
 
-Command = Resolve | Dial | DropDial | FindRelay | WantCircuit | SendOn | UseRoutes | GiveUpWaiting
+Command = Resolve | Dial | DropDial | FindRelay | WantCircuit | DropCircuit | SendOn | UseRoutes | GiveUpWaiting

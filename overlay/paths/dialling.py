@@ -130,7 +130,7 @@ class Dialling:
 
     def session_up(self, peer: Peer, link: Link, *, now: float) -> None:
         """Somebody answered."""
-        for timer in (Timer.REACH, Timer.DIAL_DIRECT, Timer.REDIAL):
+        for timer in (Timer.DIAL_DIRECT, Timer.REDIAL):
             self._board.timers.clear((timer, peer.node))
         if self._nobody:
             self._nobody = False
@@ -167,10 +167,11 @@ class Dialling:
             self._board.timers.set((Timer.REACH, peer.node), now)
 
     def reach(self, peer: Peer, *, now: float) -> None:
-        """One attempt to get a session with a member: over a relay first, then directly."""
-        if peer.session or not peer.known or self._board.leaving:
+        """One attempt to get a session with a member, or a way to it: over a relay first, then directly."""
+        if (peer.session and peer.current) or not peer.known or self._board.leaving:
             return
         peer.dialled_direct = False
+        self._proving.try_endpoints(peer, now=now)
         self._board.out.append(do.FindRelay(peer.node))
         wait = min(REACH_LAST, REACH_FIRST * 2.0 ** min(peer.tries, 6))
         peer.tries += 1

@@ -13,6 +13,11 @@ from overlay.values import Direct
 from overlay.wire.messages import Answer, Challenge
 from punch.values import Endpoint
 
+TRIES_KNOWN = 16
+"""Packets for a way that stands to reason: a circuit that was opened, a source that was heard lately."""
+HEARD_LATELY = 30.0
+LAST_WAIT = 2.0
+"""Seconds between two Challenges at most."""
 SIZE_ROUNDS = 2
 """How often the sizes above the base are tried after a proof: one lost round is forgiven."""
 SIZE_WAIT = 1.0
@@ -41,11 +46,12 @@ class Proving:
         """Send the next Challenge of a row, or end the row."""
         if not peer.session or self._board.leaving:
             return
-        if way.tries >= TRIES:
+        known = not isinstance(way.where, Direct) or (way.heard_at or 0.0) > now - HEARD_LATELY
+        if way.tries >= (TRIES_KNOWN if known else TRIES):
             self._unanswered(peer, way, now=now)
             return
         self._challenge(peer, way, BASE_SIZE, now=now)
-        wait = FIRST_WAIT * 2.0**way.tries
+        wait = min(LAST_WAIT, FIRST_WAIT * 2.0**way.tries)
         way.tries += 1
         self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
 
@@ -58,9 +64,12 @@ class Proving:
         if way.proven and not way.doubtful:
             return
         way.doubt()
-        if way.heard_at is None or way.heard_at < now - 30.0:
-            peer.ways.pop(way.where, None)
+        peer.ways.pop(way.where, None)
+        if not isinstance(way.where, Direct):
+            self._board.out.append(do.DropCircuit(peer.node, way.where))
         self._board.settle(peer, now=now)
+        if not peer.current:
+            self._board.timers.set((Timer.REACH, peer.node), now)
 
     def try_sizes(self, peer: Peer, way: Way, *, now: float) -> None:
         """Send one padded Challenge for each size above the one proven."""

@@ -51,7 +51,7 @@ class VirtualNode:
         """What a real node would have on disk."""
         self._now = now
         self._out: deque[Datagram] = deque()
-        self._resolver = resolver or {}
+        self._resolver = resolver if resolver is not None else {}
         self._next_tick = now + TICK
         self._locals = {V4: udp("0.0.0.0", setup.port), V6: udp("::", setup.port)}
         self._do: dict[type, Callable[[Any], None]] = {
@@ -61,10 +61,11 @@ class VirtualNode:
             StorePeers: lambda c: self.memory.update(records=c.records, endpoints=c.endpoints),
             StoreAddress: lambda c: self.memory.update(ipv4=c.ipv4 or None, sequence=c.sequence),
         }
-        self.plane = MemoryPlane(self.tun, self._send, receive=self._frame, tell=self._fact, clock=lambda: self._now)
+        self.plane = MemoryPlane(
+            self.tun, send=self._send, receive=self._frame, tell=self._fact, clock=lambda: self._now
+        )
         self.node = Node(setup, keygen=keygen, entropy=entropy, now=now)
         for socket, local in self._locals.items():
-            self.plane.add_socket(socket)
             self.node.tell(told.SocketOpened(socket, local), now=now)
         self.tell(told.AddressesChanged(addresses), now=now)
 
