@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from overlay.lab import Lab
-from tools.bench import solo, traffic
+from tools.bench import handshakes, solo, traffic
 from tools.bench.contenders import Contender, find
 from tools.bench.targets import TARGETS, Figures
 
@@ -93,7 +93,7 @@ def _alone(options: argparse.Namespace, samples: Samples) -> None:
     if "commands" in options.only:
         _keep(samples, solo.command_times(), "commands")
     if "handshakes" in options.only:
-        _keep(samples, {"handshakes": solo.handshakes()}, "handshakes")
+        _keep(samples, {"handshakes": handshakes.measure()}, "handshakes")
     if "idle" in options.only:
         _keep(samples, solo.idle(seconds=options.idle_seconds), "idle")
 

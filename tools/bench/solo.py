@@ -120,10 +120,3 @@ def under_garbage(*, seconds: float, rate: int = 20_000) -> dict[str, float]:
         stormy = tcp(lab, to, seconds=seconds)
         flood.wait(timeout=seconds + 10)
         return {"calm": calm, "stormy": stormy, "sent": float(flood.out)}
-
-
-def handshakes() -> float:
-    """Full handshakes a second answered on one core."""
-    from tools.bench.handshakes import measure
-
-    return measure()
