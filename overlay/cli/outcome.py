@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -32,14 +33,15 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         code = PIPE_CLOSED
     except Exception as error:
-        sys.excepthook(type(error), error, error.__traceback__)
-        code = _tell(OverlayError(f"this is a fault of ours: {error!r}", code="internal"), as_json=_wants_json(said))
+        code = _tell(_unexpected(error), as_json=_wants_json(said))
     _forget_closed_pipe()
     return code
 
 
 def _invoke(arguments: list[str]) -> int:
     """Click's `main` without its own idea of closed pipes and errors."""
+    if sys.stdout is None:  # started with stdout closed
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -54,6 +56,14 @@ def _invoke(arguments: list[str]) -> int:
         fix = f"see {context_of.command_path} --help" if context_of else "see overlay --help"
         raise UsageError(error.format_message(), fix) from None
     return result if isinstance(result, int) else 0
+
+
+def _unexpected(error: Exception) -> OverlayError:
+    """A full disk under stdout is its person's, all else ours: then the traceback is shown too."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return OverlayError(f"the output cannot be written: {error.strerror}", "make room", code="no_space")
+    sys.excepthook(type(error), error, error.__traceback__)
+    return OverlayError(f"this is a fault of ours: {error!r}", code="internal")
 
 
 def _wants_json(arguments: list[str]) -> bool:
@@ -86,8 +96,8 @@ def clean_lines(text: str) -> str:
 
 
 def _forget_closed_pipe() -> None:
-    """Keep the interpreter from complaining, at its end, about output that nobody reads."""
+    """Keep the interpreter from complaining, at its end, about output that nobody reads or that has no room."""
     try:
         sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

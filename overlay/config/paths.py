@@ -18,6 +18,7 @@ from overlay.config.names import file_stem
 from overlay.errors import AlreadyRunning, NotPermitted, OverlayError
 
 SYSTEM_SOCKETS = Path("/run/overlay")
+TEMPORARY = Path("/tmp")
 _SYSTEM_STATE = Path("/var/lib/overlay")
 _SYSTEM_CONFIG = Path("/etc/overlay")
 
@@ -45,12 +46,18 @@ def socket_path(network: str, environ: Mapping[str, str], uid: int) -> Path:
 def user_sockets(environ: Mapping[str, str], uid: int) -> Path:
     """The folder of a user's own sockets."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
-    return Path(runtime) / "overlay" if runtime.startswith("/") else Path(f"/tmp/overlay-{uid}")
+    return Path(runtime) / "overlay" if runtime.startswith("/") else TEMPORARY / f"overlay-{uid}"
 
 
 def socket_folders(environ: Mapping[str, str], uid: int) -> list[Path]:
-    """The folders in which commands look for nodes, in this order."""
-    return [SYSTEM_SOCKETS, user_sockets(environ, uid)]
+    """The folders in which commands look for nodes, in this order.
+
+    A folder under /tmp counts only if it is the user's own: anybody could have made one with a false node in it.
+    """
+    own = user_sockets(environ, uid)
+    if own.parent == TEMPORARY and own.exists() and own.lstat().st_uid != uid:
+        return [SYSTEM_SOCKETS]
+    return [SYSTEM_SOCKETS, own]
 
 
 def secure_folder(folder: Path, mode: int = 0o700) -> None:
@@ -62,7 +69,10 @@ def secure_folder(folder: Path, mode: int = 0o700) -> None:
     """
     try:
         folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        new = not folder.exists()
         folder.mkdir(mode=mode, exist_ok=True)
+        if new:
+            folder.chmod(mode)  # whatever the umask: others must see that the node is not theirs
         found = folder.stat()
     except PermissionError:
         raise NotPermitted(f"the folder {folder} may not be made or looked into", _grant(folder)) from None

@@ -123,6 +123,15 @@ def test_a_closed_pipe_ends_quietly(node: FakeNode, words: list[str]) -> None:
     assert done.stderr == b""
 
 
+def test_stdout_may_be_closed_or_full(node: FakeNode) -> None:
+    argv = f"{sys.executable} -m overlay status"
+    closed = subprocess.run(["sh", "-c", f"{argv} >&-"], check=False, capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (0, "")
+    full = subprocess.run(["sh", "-c", f"{argv} >/dev/full"], check=False, capture_output=True, text=True)
+    assert full.returncode == 1
+    assert full.stderr == "overlay: the output cannot be written: No space left on device\n  fix: make room\n"
+
+
 def on_terminal(argv: list[str], environ: dict[str, str]) -> bytes:
     """What `argv` prints on a terminal of its own."""
     ours, theirs = pty.openpty()

@@ -4,11 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from overlay.cli import main
-from tests.overlay.control.fake import DIRECT, IDS, NONE, RELAY, FakeNode
+from tests.overlay.control.fake import DIRECT, IDS, NONE, RELAY, FakeNode, Json, home, listening
 
 Capture = pytest.CaptureFixture[str]
 
@@ -74,6 +76,17 @@ def test_what_the_node_says_is_passed_on(node: FakeNode, capsys: Capture) -> Non
     node.pongs = [{"rtt_ms": 9.0, "path": RELAY}, {"error": "it left", "rtt_ms": None}]
     assert main(["ping", "phone"]) == 6
     assert "overlay: it left\n  fix: mend it" in capsys.readouterr().err
+
+
+def test_a_node_that_ends_meanwhile_is_exit_3(tmp_path: Path, capsys: Capture) -> None:
+    async def answer(request: Json) -> AsyncIterator[Json]:
+        yield home() if request["do"] == "status" else {"seq": 1, "rtt_ms": 2.0, "path": DIRECT}
+
+    with listening(tmp_path / "s.sock", answer):
+        assert main(["ping", "phone", "--socket", str(tmp_path / "s.sock")]) == 3
+    out, err = capsys.readouterr()
+    assert "pong from phone" in out
+    assert "the node ended" in err
 
 
 @pytest.mark.parametrize(("pong", "code"), [({"rtt_ms": 2.0, "path": DIRECT}, 0), (LOST, 4)])

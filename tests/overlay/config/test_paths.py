@@ -36,14 +36,31 @@ def test_commands_look_in_both_folders() -> None:
     assert paths.socket_folders(XDG, 5) == [Path("/run/overlay"), Path("/r/overlay")]
 
 
+@pytest.mark.kernel
+def test_a_folder_that_somebody_laid_in_tmp_is_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "TEMPORARY", tmp_path)
+    laid = tmp_path / "overlay-0"
+    assert paths.socket_folders({}, 0) == [paths.SYSTEM_SOCKETS, laid]
+    laid.mkdir()
+    assert paths.socket_folders({}, 0) == [paths.SYSTEM_SOCKETS, laid]
+    os.chown(laid, 65534, 65534)
+    assert paths.socket_folders({}, 0) == [paths.SYSTEM_SOCKETS]
+
+
 def test_an_odd_name_cannot_leave_its_folder() -> None:
     assert paths.state_dir("a.b c", XDG, 0).parent == Path("/var/lib/overlay")
 
 
-def test_a_folder_is_made_private(tmp_path: Path) -> None:
-    paths.secure_folder(tmp_path / "a/b")
-    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o700
-    paths.secure_folder(tmp_path / "a/b")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_folder_is_made_with_its_mode_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+    before = os.umask(0o077)
+    try:
+        paths.secure_folder(tmp_path / "a/b", mode)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == mode
+    paths.secure_folder(tmp_path / "a/b", 0o711)
+    assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == mode
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
