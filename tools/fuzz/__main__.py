@@ -27,8 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"seed {options.seed}", flush=True)
     failed = False
     for target in chosen:
-        inputs = max(1, int(options.inputs * target.pace))
-        outcome = run(target, inputs=inputs, seconds=options.seconds, seed=options.seed)
+        outcome = run(target, inputs=options.inputs, seconds=options.seconds, seed=options.seed)
         report(outcome, options.seed)
         sys.stdout.flush()
         failed |= bool(outcome.failures)

@@ -14,15 +14,18 @@ from overlay.session.layout import mac1
 from overlay.session.sessions import Sessions
 from overlay.values import Direct, Label
 from overlay.wire.codec import Malformed, decode_message
-from overlay.wire.frame import parse
+from overlay.wire.frame import PROBE, parse
 from overlay.wire.messages import Have, Records, Want
 from overlay.wire.reassembly import LIMIT_BYTES, Reassembly
 from punch.values import SocketId, udp
-from tools.fuzz.samples import NETWORK, gossip, identity, records
+from tools.fuzz.samples import NETWORK, gossip, identity, records, slices
 from tools.fuzz.target import Feed
 
 STEP = 0.02
 """Seconds between two inputs."""
+
+STUN = bytes.fromhex("000100002112a442") + bytes(12)
+"""A binding request (RFC 8489 section 5)."""
 
 
 class Timed(Protocol):
@@ -76,6 +79,11 @@ def handshake_frames() -> list[bytes]:
                 frames.append(frame)
                 listener.receive(frame, link, now=0.0)
     return frames
+
+
+def first_frames() -> list[bytes]:
+    """A frame of every sort that reaches a node."""
+    return [*handshake_frames(), *slices(), bytes((PROBE,)) + bytes(35), STUN]
 
 
 def frames_of(speaker: Sessions) -> Iterator[bytes]:

@@ -21,8 +21,6 @@ class Target(Struct, frozen=True):
     """A fresh feeder; machines remember what they were fed, so each block of inputs gets its own."""
     polish: Callable[[bytes, random.Random], bytes] | None = None
     """Mends what an outer check would stop every input at (a MAC, say), now and then."""
-    pace: float = 1.0
-    """Share of the inputs asked for: less for a machine that does much with each."""
 
 
 def refusing(parse: Callable[[bytes], object], *refusals: type[Exception]) -> Callable[[], Feed]:

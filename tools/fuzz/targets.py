@@ -17,7 +17,7 @@ from overlay.session.layout import BadFrame, parse, unpack_payload
 from overlay.wire import frame
 from overlay.wire.codec import Malformed, decode_message, encode_message
 from punch.values import parse_endpoint
-from tools.fuzz import machines, samples
+from tools.fuzz import machines, packets, samples, wholes
 from tools.fuzz.target import Feed, Target, refusing
 
 
@@ -118,6 +118,12 @@ ROWS = (
     Target("gossip", samples.messages, machines.gossip_room),
     Target("signed", samples.record_bodies, machines.signed_room),
     Target("sessions", machines.handshake_frames, machines.sessions_room, polish=machines.with_mac),
+    Target("check", packets.records, refusing(wholes.check_record)),
+    Target("segment", packets.records, refusing(wholes.fit_record)),
+    Target("envelope", packets.envelopes, wholes.plane_room),
+    Target("slices", samples.slices, wholes.slices_room),
+    Target("node", machines.first_frames, wholes.node_room, polish=machines.with_mac),
+    Target("member", samples.messages, wholes.member_room),
     Target("dissect", lambda: [*samples.slices(), *machines.handshake_frames()], machines.dissect_room),
 )
 
