@@ -151,7 +151,7 @@ def _from_file(path: Path, faults: list[Fault]) -> Iterator[tuple[Leaf, Found]]:
         line = error.object[: error.start].count(b"\n") + 1
         faults.append(Fault(where=str(path), line=line, key="", text="this is not UTF-8", expected="a TOML file"))
         return
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides its own error, tomllib lets those of int() and depth out
         faults.append(_syntax_fault(path, text, str(error)))
         return
     yield from _walk(tree, "", _Place(str(path), key_lines(text), faults))

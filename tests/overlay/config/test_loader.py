@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overlay.config import Sources, load
-from overlay.config.keys import FLAGS, LEAVES, ONLY_VARIABLES, variable
+from overlay.config.keys import FLAGS, LEAVES, ONLY_VARIABLES, TABLES, variable
 from overlay.config.schema import Config
 from overlay.errors import UsageError
 from overlay.identity import ipv4_prefix
@@ -260,6 +264,46 @@ def test_nearly_right_variables_are_hinted_at() -> None:
     assert "OVERLAY_PEERS" in hint
     assert "did you mean OVERLAY_PEER?" in hint
     assert load(Sources(environ=dict.fromkeys(ONLY_VARIABLES, "x"))).hints == []
+
+
+KEY = st.sampled_from(["network", "peers", "node", "port", "name", "lan", "punch", "secret", "x", "a.b", "\u001b", ""])
+TREE = st.dictionaries(
+    KEY,
+    st.recursive(
+        st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5).filter(str.isprintable),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=4,
+)
+
+
+def toml(value: object) -> str:
+    """`value` inline."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml(key)} = {toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(inner) for inner in value) + "]"
+    if isinstance(value, float):
+        return repr(value) if "e" not in repr(value) else "0.5"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@given(TREE)
+def test_any_toml_at_all_ends_in_a_config_or_in_faults_with_lines(tree: dict[str, object]) -> None:
+    text = "".join(f"{toml(key)} = {toml(value)}\n" for key, value in tree.items())
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = load(Sources(file=write(Path(folder), text)))
+    assert all(fault.line and 1 <= fault.line <= len(tree) for fault in loaded.faults)
+    assert loaded.faults or all(key in {*LEAVES, *TABLES} for key in tree)
+
+
+@given(st.binary(max_size=60) | st.sampled_from([b"a=" + b"[" * 5000, b"a=" + b"9" * 5000]))
+def test_any_bytes_at_all_end_in_a_config_or_in_faults(raw: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "n.toml"
+        file.write_bytes(raw)
+        assert all(fault.line for fault in load(Sources(file=file)).faults)
 
 
 def test_a_fault_never_carries_control_characters(tmp_path: Path) -> None:
