@@ -68,6 +68,7 @@ def join(
         reload=_reload(given),
         say=speaker.say,
         announce=speaker.announce,
+        port_asked=loaded.origins["node.port"] != "default",
         punch_options_set=tuple(
             key for key, origin in loaded.origins.items() if key.startswith(("punch.", "stun.")) and origin != "default"
         ),

@@ -37,5 +37,7 @@ class Launch(Struct, frozen=True, kw_only=True):
     """For SIGHUP: the same sources once more. Raises UsageError with every fault; the old settings stay then."""
     say: Say
     announce: Announce
+    port_asked: bool
+    """A person named the port: it does not give way when it is in use."""
     punch_options_set: tuple[str, ...]
     """Keys of [punch] and [stun] that a person set."""

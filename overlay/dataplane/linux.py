@@ -73,7 +73,9 @@ class LinuxPlane:
         PKTINFO on: what comes to it is `via` this id, what goes by it leaves from it.
         """
         self._sockets[socket_id] = sock
-        self._movers.add_outlet(Outlet(socket_id, sock.sendmsg, partial(_address, sock.family), _leave_from(source)))
+        self._movers.add_outlet(
+            Outlet(socket_id, sock.sendmsg, partial(socket_address, sock.family), _leave_from(source))
+        )
         entry = self._inlets.get(sock.fileno())
         if entry is None:
             inlet = Inlet(socket_id, sock.recvmsg_into, lru_cache(4096)(_endpoint), CONTROL_ROOM)
@@ -100,6 +102,11 @@ class LinuxPlane:
                 self._loop.remove_writer(sock.fileno())
         if self._movers.sending.forget(socket_id):
             self._writable(None)
+
+    def leave_from(self, socket_id: SocketId) -> tuple[Ancillary, ...]:
+        """Control messages that make a datagram leave from the local address of `socket_id`."""
+        outlet = self._movers.outlet(socket_id)
+        return outlet.source if outlet is not None else ()
 
     # --- the loop ---
 
@@ -175,7 +182,7 @@ def _leave_from(source: bytes | None) -> tuple[Ancillary, ...]:
     return ((SOL_IPV6, IPV6_PKTINFO, source + bytes(4)),)
 
 
-def _address(family: int, endpoint: Endpoint) -> Address | None:
+def socket_address(family: int, endpoint: Endpoint) -> Address | None:
     """The socket address of an endpoint; None: another family, or a zone this host does not have."""
     if endpoint.is_ipv6 != (family == socket.AF_INET6):
         return None

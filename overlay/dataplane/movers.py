@@ -51,6 +51,10 @@ class Movers:
         self._outlets.pop(socket_id, None)
         self.tables.sockets_changed()
 
+    def outlet(self, socket_id: SocketId) -> Outlet | None:
+        """The outlet behind an id."""
+        return self._outlets.get(socket_id)
+
     def hand_over(self) -> None:
         """Give the hall the frames that are not data, then the facts, in the order they came."""
         frames, facts = self.downlink.frames, self.tables.facts

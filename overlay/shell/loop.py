@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from overlay.dataplane import port
 from overlay.errors import OverlayError
@@ -144,7 +144,7 @@ class Loop:
         for command in node.commands():
             act = obey.get(type(command))
             if act is None:
-                self._plane.apply(command)  # type: ignore[arg-type]
+                self._plane.apply(cast(port.Command, command))
             else:
                 act(command)
         for event in node.events():

@@ -29,7 +29,7 @@ from overlay.shell.hardware import best_ciphers
 from overlay.shell.loop import Loop, clock
 from overlay.shell.names import advertised, own_label
 from overlay.shell.storage import Memory, Storage
-from overlay.shell.wiring import Wires, wire
+from overlay.shell.wiring import Wires
 from overlay.shell.words import words_for
 
 BELL_WAIT = 0.2
@@ -76,7 +76,7 @@ class _Run:
         async with anyio.create_task_group() as starting:
             starting.start_soon(_keys, found, config.network, launch.secret)
             starting.start_soon(_addresses, found)
-            wires = wire(config, clock=clock)
+            wires = Wires(config, port_asked=launch.port_asked, clock=clock)
         try:
             wires.udp.know(found["addresses"])
             setup = await self._setup(found["keys"], Identity(seed), memory, wires)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from overlay.dataplane import port
+from overlay.dataplane.abi import VNET
 from overlay.dataplane.memory import MemoryPlane
 from overlay.errors import OverlayError
 from overlay.node import facts as told
@@ -117,7 +118,8 @@ class VirtualNode:
 
     def received(self) -> list[bytes]:
         """IP packets that came out of the TUN since last asked."""
-        return self.tun.take()
+        records = [self.tun.taken.popleft() for _ in range(len(self.tun.taken))]
+        return [record[VNET:] for record in records]
 
     def snapshot(self, *, now: float) -> Snapshot:
         """What `status` shows."""
@@ -143,7 +145,7 @@ class VirtualNode:
             if act is not None:
                 act(command)
             else:
-                self.plane.apply(command)
+                self.plane.apply(cast(port.Command, command))
         self.seen += self.node.events()
 
     def _resolve(self, command: Resolve) -> None:

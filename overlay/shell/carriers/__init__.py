@@ -1,0 +1,1 @@
+"""What carries frames: UDP sockets today; streams later."""
