@@ -161,10 +161,10 @@ class Watcher:
             for host, node in self._nodes.items():
                 with contextlib.suppress(OverlayError):
                     found[host] = node.status()
+            self._screen.show(found)
             with self._changed:
                 self._statuses = found
                 self._changed.notify_all()
-            self._screen.show(found)
 
 
 class Demo:
