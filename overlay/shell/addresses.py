@@ -1,6 +1,6 @@
 """This host's addresses, and the bell that they changed.
 
-The kernel rings over a netlink socket (rtnetlink(7)); what changed is asked of `ip -j address`.
+The kernel rings over a netlink socket (rtnetlink(7)); what changed is asked of `ip -j -d address` (-d: with aliases).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_addresses() -> Addresses:
     env = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            ["ip", "-j", "address", "show", "up"], capture_output=True, timeout=5, check=True, env=env
+            ["ip", "-j", "-d", "address", "show", "up"], capture_output=True, timeout=5, check=True, env=env
         )
         links = json.loads(done.stdout or b"[]")
     except (OSError, subprocess.SubprocessError, ValueError):
