@@ -68,7 +68,7 @@ def _wires(plugs: dict[str, list[str]], tag: str) -> Iterator[str]:
         elif len(boxes) == 2:
             yield _veth(tag, boxes[0], segment, boxes[1], segment)
         elif boxes:
-            yield f"link add {segment} netns {namespace(tag, boxes[0])} type dummy"
+            yield f"link add {segment} netns {namespace(tag, boxes[0])} type bridge"
 
 
 def _veth(tag: str, box: str, device: str, other: str, other_device: str) -> str:

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "tools.bench", "dataplane", "--rounds", "1", "--seconds", "0.5", *options]
-    return subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+    argv = [sys.executable, "-m", "tools.bench", "dataplane", "--rounds", "1", "--seconds", "1", *options]
+    return subprocess.run(argv, cwd=ROOT, check=False, capture_output=True, text=True, timeout=180)
 
 
 def test_every_figure_of_a_pair_is_measured() -> None:

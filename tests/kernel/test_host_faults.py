@@ -60,7 +60,7 @@ def test_a_port_asked_for_and_in_use_is_exit_1(taken: int) -> None:
 
 def test_a_device_name_in_use() -> None:
     with Lab("direct") as lab:
-        lab.run("anna", ["ip", "link", "add", "overlay0", "type", "dummy"])
+        lab.run("anna", ["ip", "link", "add", "overlay0", "type", "bridge"])
         anna = LabNode(lab, "anna")
         anna.up()
         assert anna.status()["self"]["dev"] not in ("overlay0", None)
@@ -173,7 +173,7 @@ def test_a_prefix_in_use_on_the_host_is_a_problem_shown() -> None:
         anna.up()
         prefix = ".".join(anna.address().split(".")[:2])
         anna.stop()
-        lab.run("anna", ["ip", "link", "add", "office", "type", "dummy"])
+        lab.run("anna", ["ip", "link", "add", "office", "type", "bridge"])
         batch = f"link set office up\naddr add {prefix}.9.9/24 dev office\n"
         lab.run("anna", ["ip", "-batch", "-"], stdin=batch)
         anna.up()
@@ -221,7 +221,7 @@ def test_the_network_changes_and_the_node_follows() -> None:
             "anna",
             ["ip", "-batch", "-"],
             stdin=(
-                "addr add 192.168.1.77/24 dev home-a\naddr del 192.168.1.2/24 dev home-a\n"
+                "addr del 192.168.1.2/24 dev home-a\naddr add 192.168.1.77/24 dev home-a\n"
                 "route replace 0.0.0.0/0 via 192.168.1.1\n"
             ),
         )

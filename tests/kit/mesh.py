@@ -44,11 +44,11 @@ def pings(lab: Lab, host: str, address: str, *options: str) -> bool:
     return lab.run(host, argv, check=False).returncode == 0
 
 
-def throughput(lab: Lab, sender: str, receiver: str, address: str, *, seconds: float = 1.0) -> float:
+def throughput(lab: Lab, sender: str, receiver: str, address: str, *, seconds: int = 1) -> float:
     """Mbit/s of one TCP stream from host `sender` to `address` of host `receiver`."""
     server = lab.spawn(receiver, ["iperf3", "-s", "-1", "-B", address, "--forceflush"])
     server.wait_for("listening")
-    argv = ["iperf3", "-c", address, "-t", f"{seconds:g}", "-J", "--connect-timeout", "3000"]
+    argv = ["iperf3", "-c", address, "-t", str(seconds), "-J", "--connect-timeout", "3000"]
     report = json.loads(lab.run(sender, argv, timeout=seconds + 20).stdout)
     return float(report["end"]["sum_received"]["bits_per_second"]) / 1e6
 

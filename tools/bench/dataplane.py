@@ -26,8 +26,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench dataplane", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often every contender has its turn (3)")
-    parser.add_argument("--seconds", type=float, default=3, help="how long a throughput is measured (3)")
-    parser.add_argument("--idle-seconds", type=float, default=120, help="how long a node idles (120)")
+    parser.add_argument("--seconds", type=int, default=3, help="how long a throughput is measured (3)")
+    parser.add_argument("--idle-seconds", type=int, default=120, help="how long a node idles (120)")
     parser.add_argument("--starts", type=int, default=10, help="how often three nodes are started together (10)")
     parser.add_argument("--only", default="", help=f"measures, with commas: {','.join(PAIRED + SOLO)}")
     parser.add_argument("--wireguard-go", metavar="PATH", help="default: searched in PATH, GOBIN, ~/go/bin, /opt/gobin")
@@ -66,14 +66,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _turn(contender: Contender, measures: list[str], seconds: float, samples: Samples, when: str) -> None:
+def _turn(contender: Contender, measures: list[str], seconds: int, samples: Samples, when: str) -> None:
     with Lab("direct") as lab, contender.tunnel(lab) as to:
         traffic.ping(lab, to, count=5)
         for measure in measures:
             _keep(samples, {f"{measure}/{contender.name}": _measure(measure, lab, to, seconds)}, when)
 
 
-def _measure(measure: str, lab: Lab, to: str, seconds: float) -> float:
+def _measure(measure: str, lab: Lab, to: str, seconds: int) -> float:
     if measure == "ping":
         return traffic.ping(lab, to)
     if measure == "udp200":
@@ -81,7 +81,7 @@ def _measure(measure: str, lab: Lab, to: str, seconds: float) -> float:
     return traffic.tcp(lab, to, seconds=seconds, streams=4 if measure == "tcp4" else 1)
 
 
-def _garbage(seconds: float) -> tuple[float, float]:
+def _garbage(seconds: int) -> tuple[float, float]:
     found = solo.under_garbage(seconds=seconds)
     return found["calm"], found["stormy"]
 

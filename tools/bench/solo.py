@@ -17,7 +17,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def relayed_tcp(*, seconds: float) -> float:
+def relayed_tcp(*, seconds: int) -> float:
     """Gbit/s of one TCP stream from anna to ben through one relay; there is no other way between them."""
     with Lab("relay-only") as lab:
         vps, anna, ben = _three(lab, left="left", right="right")
@@ -50,7 +50,7 @@ def _three(lab: Lab, *, left: str = "", right: str = "") -> tuple[LabNode, LabNo
     )
 
 
-def idle(*, seconds: float, settle: float = 15.0) -> dict[str, float]:
+def idle(*, seconds: int, settle: float = 15.0) -> dict[str, float]:
     """A node with one direct peer and nothing to do: resident MiB, CPU %, datagrams a minute (sent + received)."""
     with Lab("direct") as lab:
         anna, ben = LabNode(lab, "anna"), LabNode(lab, "ben", peers=(lab.address("anna"),))
@@ -105,7 +105,7 @@ def _median_time(argv: list[str], count: int) -> float:
     return statistics.median(times)
 
 
-def under_garbage(*, seconds: float, rate: int = 20_000) -> dict[str, float]:
+def under_garbage(*, seconds: int, rate: int = 20_000) -> dict[str, float]:
     """One TCP stream's Gbit/s without and with a stranger that sends `rate` datagrams a second to ben's port."""
     with Lab("stranger") as lab:
         anna, ben = LabNode(lab, "anna"), LabNode(lab, "ben", peers=(lab.address("anna"),))

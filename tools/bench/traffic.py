@@ -12,13 +12,13 @@ from overlay.lab import Lab
 PORT = 5201
 
 
-def tcp(lab: Lab, to: str, *, seconds: float, streams: int = 1) -> float:
+def tcp(lab: Lab, to: str, *, seconds: int, streams: int = 1) -> float:
     """Gbit/s that arrive at `to` on ben from anna in `streams` TCP streams."""
     report = _iperf3(lab, to, ["-P", str(streams)], seconds)
     return float(report["end"]["sum_received"]["bits_per_second"]) / 1e9
 
 
-def udp200(lab: Lab, to: str, *, seconds: float) -> float:
+def udp200(lab: Lab, to: str, *, seconds: int) -> float:
     """Datagrams of 200 B a second that arrive at `to` on ben while anna sends as fast as it can."""
     report = _iperf3(lab, to, ["-u", "-b", "0", "-l", "200", "--get-server-output"], seconds)
     total = report["server_output_json"]["end"]["sum"]
@@ -32,9 +32,9 @@ def ping(lab: Lab, to: str, *, count: int = 300) -> float:
     return statistics.median(times) * 1000
 
 
-def _iperf3(lab: Lab, to: str, options: list[str], seconds: float) -> dict[str, Any]:
+def _iperf3(lab: Lab, to: str, options: list[str], seconds: int) -> dict[str, Any]:
     server = lab.spawn("ben", ["iperf3", "-s", "-1", "-B", to, "-p", str(PORT), "-J"])
-    argv = ["iperf3", "-c", to, "-p", str(PORT), "-t", f"{seconds:g}", "-J", "--connect-timeout", "3000", *options]
+    argv = ["iperf3", "-c", to, "-p", str(PORT), "-t", str(seconds), "-J", "--connect-timeout", "3000", *options]
     _listening(lab, to)
     report: dict[str, Any] = json.loads(lab.run("anna", argv, timeout=seconds + 30).stdout)
     server.stop()
