@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import struct
 
-from cryptography.exceptions import InvalidTag
-
 from overlay.dataplane.abi import VNET
 from overlay.dataplane.rows import Lane, OpenKey, Peer
-from overlay.sealing import TAG_SIZE
+from overlay.sealing import TAG_SIZE, InvalidTag
 from overlay.wire.frame import HEADER_SIZE, MAX_SLICES
 
 LENGTH = 4

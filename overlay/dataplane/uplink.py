@@ -131,6 +131,8 @@ class Uplink:
             _length.pack_into(buffer, offset, size)
             offset = end
             count += 1
+            if size > SMALL and end + size - start > port.FULL_ENVELOPE:
+                break  # the next one is as large, as a rule
             size = 0
         self._start = offset
         # What lies aside for this peer was read before its run began.

@@ -7,12 +7,13 @@ replay  the window of counters already seen
 
 from overlay.sealing.keys import class_key, expand, extract, hmac_blake2s, next_psk
 from overlay.sealing.replay import ReplayWindow
-from overlay.sealing.suite import CIPHERS, TAG_SIZE, Aead, aad, aead, first_common, nonce
+from overlay.sealing.suite import CIPHERS, TAG_SIZE, Aead, InvalidTag, aad, aead, first_common, nonce
 
 __all__ = [
     "CIPHERS",
     "TAG_SIZE",
     "Aead",
+    "InvalidTag",
     "ReplayWindow",
     "aad",
     "aead",
