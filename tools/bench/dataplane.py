@@ -55,8 +55,7 @@ def main(argv: list[str]) -> int:
         if "relay" in options.only:
             _keep(samples, {"relay": solo.relayed_tcp(seconds=options.seconds)}, f"round {number + 1}")
         if "garbage" in options.only:
-            calm, stormy = _garbage(options.seconds)
-            _keep(samples, {"garbage_calm": calm, "garbage_stormy": stormy}, f"round {number + 1}")
+            _keep(samples, solo.under_garbage(seconds=options.seconds), f"round {number + 1}")
     _alone(options, samples)
     figures = {name: statistics.median(values) for name, values in samples.items()}
     if options.json:
@@ -79,11 +78,6 @@ def _measure(measure: str, lab: Lab, to: str, seconds: int) -> float:
     if measure == "udp200":
         return traffic.udp200(lab, to, seconds=seconds)
     return traffic.tcp(lab, to, seconds=seconds, streams=4 if measure == "tcp4" else 1)
-
-
-def _garbage(seconds: int) -> tuple[float, float]:
-    found = solo.under_garbage(seconds=seconds)
-    return found["calm"], found["stormy"]
 
 
 def _alone(options: argparse.Namespace, samples: Samples) -> None:

@@ -27,13 +27,13 @@ FIGURES = {
 def test_ratios_are_within_one_run() -> None:
     assert ratio("tcp1/overlay", "tcp1/raw veth")(FIGURES) == pytest.approx(0.3)
     assert best_peer("tcp4")(FIGURES) == pytest.approx(1.5)
-    assert lost(FIGURES) == pytest.approx(20)
+    assert lost("garbage_calm")(FIGURES) == pytest.approx(20)
 
 
 def test_what_was_not_measured_is_not_made_up() -> None:
     assert ratio("tcp1/overlay", "tcp1/nebula")(FIGURES) is None
     assert best_peer("tcp1")({"tcp1/overlay": 3.0, "tcp1/raw veth": 9.0}) is None
-    assert lost({}) is None
+    assert lost("garbage_calm")({}) is None
     assert [line for line in verdicts({}) if "not measured" not in line] == verdicts({})[:1]
 
 
