@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from overlay.dataplane import port
+from overlay.gossip.record import Record
 from overlay.node import facts as told
 from overlay.node.commands import Command
 from overlay.node.events import Event
@@ -94,6 +95,10 @@ class Node:
     def id(self) -> NodeId:
         """Our id."""
         return self._rooms.own
+
+    def member(self, node: NodeId) -> Record | None:
+        """What a member says of itself."""
+        return self._rooms.gossip.member(node)
 
     def snapshot(self, *, now: float) -> Snapshot:
         """What `status` shows; tell CountersPulled just before."""

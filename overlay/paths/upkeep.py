@@ -10,6 +10,7 @@ from overlay.paths.dialling import Dialling
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
+from overlay.paths.way import Way
 from overlay.wire.messages import Ping, Pong, Report
 
 KEEPALIVE = 25.0
@@ -22,8 +23,9 @@ DOUBT_AFTER = 2.0
 """Seconds of sending with nothing opened until the way is asked again; Reports come each second."""
 REDIAL_AFTER = 5.0
 """Seconds of sending with nothing opened until a new handshake starts in parallel (protocol section 4)."""
-LARGE_LOST_AFTER = 3.0
-"""Seconds of sending without a Report while small frames arrive: large datagrams are lost (protocol section 5)."""
+UNREPORTED_AFTER = 3.0
+"""Seconds of sending without a Report while something is heard: large datagrams are lost (protocol section 5), or
+all that goes this way is."""
 RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
 ROOT = bytes(8)
@@ -156,22 +158,27 @@ class Upkeep:
             self._board.out.append(do.SendOn(peer.node, way.where, Report(*account)))
 
     def _watch(self, peer: Peer, *, now: float) -> None:
-        """We keep sending: how long was nothing heard?"""
-        since = max(peer.heard_at or 0.0, peer.busy_since or now)
-        quiet = now - since
+        """We keep sending: how long was nothing heard of the peer, how long nothing reported of what we send?"""
+        busy = peer.busy_since if peer.busy_since is not None else now
+        quiet = now - max(peer.heard_at or 0.0, busy)
+        unreported = now - max(peer.report_at, busy)
         way = peer.ways.get(peer.current[0]) if peer.current else None
-        if quiet < DOUBT_AFTER:
-            if way is not None and now - max(peer.report_at, peer.busy_since or now) > LARGE_LOST_AFTER:
+        if way is not None and (quiet >= DOUBT_AFTER or unreported >= UNREPORTED_AFTER):
+            if quiet < DOUBT_AFTER:
                 self._proving.back_to_base(peer, way, now=now)
-            return
-        if way is not None and not way.doubtful:
-            way.doubtful = True
-            for each in list(peer.ways.values()):
-                self._proving.ask(peer, each, now=now)
-            self._board.settle(peer, now=now)
-            if peer.best_relayed() is None:
-                self._board.out.append(do.FindRelay(peer.node))
+            self._doubt(peer, way, now=now)
         if quiet >= REDIAL_AFTER and self._board.timers.get((Timer.REDIAL, peer.node)) is None:
             self._board.timers.set((Timer.REDIAL, peer.node), now)
         if quiet >= SILENCE_BUSY and peer.reached:
             self._fall_silent(peer, now=now)
+
+    def _doubt(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Ask on every way; a spare is used together with the doubtful one until it answers."""
+        if way.doubtful:
+            return
+        way.doubtful = True
+        for each in list(peer.ways.values()):
+            self._proving.ask(peer, each, now=now)
+        self._board.settle(peer, now=now)
+        if peer.best_relayed() is None:
+            self._board.out.append(do.FindRelay(peer.node))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import struct
 from typing import Any
 
 from overlay.identity import Identity, NetworkKeys, network_keys
@@ -15,6 +17,15 @@ from punch.values import Endpoint
 
 HOME = network_keys("home", b"k" * 32)
 """The stretched secret is what a machine is handed; Argon2id has its own tests."""
+
+
+def packet(source: str, target: str, payload: bytes = b"hello") -> bytes:
+    """A UDP packet without a checksum over IPv4, with zero ones over IPv6."""
+    udp = struct.pack(">HHHH", 1000, 2000, 8 + len(payload), 0) + payload
+    a, b = ipaddress.ip_address(source), ipaddress.ip_address(target)
+    if a.version == 6:
+        return struct.pack(">IHBB", 6 << 28, len(udp), 17, 64) + a.packed + b.packed + udp
+    return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + a.packed + b.packed + udp
 
 
 class Village:
@@ -35,6 +46,7 @@ class Village:
         network: str = "internet",
         keys: NetworkKeys = HOME,
         resolver: dict[str, tuple[Endpoint, ...]] | None = None,
+        prefix: int = 32,
         **changed: Any,
     ) -> VirtualNode:
         """A device joins; `peers` are names of nodes in the village, or ADDRs."""
@@ -52,7 +64,12 @@ class Village:
             **(_DEFAULTS | changed),
         )
         node = VirtualNode(
-            setup, ((address, 32, "eth0"),), keygen=dice.randbytes, entropy=dice, resolver=resolver, now=self.world.now
+            setup,
+            ((address, prefix, "eth0"),),
+            keygen=dice.randbytes,
+            entropy=dice,
+            resolver=resolver,
+            now=self.world.now,
         )
         self.world.add(name, node, address, network=network)
         self.nodes[name] = node

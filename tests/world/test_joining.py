@@ -1,5 +1,6 @@
 """Devices that share a name and a secret become one network, in virtual time."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_a_chain_of_introductions_ends_with_all_knowing_all() -> None:
     with village.world:
         names = [f"n{number}" for number in range(10)]
         village.join(names[0])
-        for earlier, name in zip(names, names[1:], strict=False):
+        for earlier, name in itertools.pairwise(names):
             village.join(name, earlier)
         assert village.world.run_until(village.all_connected, within=10.0) < 6.0
 
@@ -147,9 +148,7 @@ def test_a_restart_at_once_replaces_the_session_and_the_circuits() -> None:
         village.paths(within=2.0, ann_bob="relay via vps")
         address = village.world.addresses("ann")[0]
         village.crash("ann")
-        village.join(
-            "ann", "vps", address=address, remembered_ipv4=ann.memory["ipv4"], sequence=ann.memory["sequence"]
-        )
+        village.join("ann", "vps", address=address, remembered_ipv4=ann.memory["ipv4"], sequence=ann.memory["sequence"])
         village.part("ann", "bob")
         village.world.run_for(3.0)
         _ping_passes(village, "ann", "bob")
@@ -313,6 +312,4 @@ def test_a_snapshot_is_what_the_contract_says() -> None:
 def _ping_passes(village: Village, a: str, b: str) -> None:
     token = len(village.nodes[a].seen) + 1_000_000
     village.nodes[a].tell(PingAsked(village.nodes[b].node.id, token), now=village.world.now)
-    village.world.run_until(
-        lambda: any(event.token == token for event in village.events(a, PongHeard)), within=2.0
-    )
+    village.world.run_until(lambda: any(event.token == token for event in village.events(a, PongHeard)), within=2.0)

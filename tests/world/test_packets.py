@@ -1,22 +1,10 @@
 """Packets through whole nodes, data plane and TUN double included, in virtual time."""
 
-import ipaddress
-import struct
-
 import pytest
 
 from punch.sim import Link
 from punch.sim.host import Datagram
-from tests.kit.village import Village
-
-
-def packet(source: str, target: str, payload: bytes = b"hello") -> bytes:
-    """A UDP packet without a checksum over IPv4, with zero ones over IPv6."""
-    udp = struct.pack(">HHHH", 1000, 2000, 8 + len(payload), 0) + payload
-    a, b = ipaddress.ip_address(source), ipaddress.ip_address(target)
-    if a.version == 6:
-        return struct.pack(">IHBB", 6 << 28, len(udp), 17, 64) + a.packed + b.packed + udp
-    return struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + a.packed + b.packed + udp
+from tests.kit.village import Village, packet
 
 
 def pair(village: Village, *, relayed: bool) -> None:
