@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 from overlay.lab import Lab, LabNode, Process
@@ -17,9 +18,22 @@ def capture(lab: Lab, host: str, device: str) -> tuple[Process, Path]:
     """tcpdump on `device` of `host`, which sees single datagrams because segmentation is off there."""
     lab.run(host, ["ethtool", "-K", device, "tx-udp-segmentation", "off", "gso", "off", "gro", "off"])
     file = lab.folder(host) / f"{device}.pcap"
-    process = lab.spawn(host, ["tcpdump", "-i", device, "-w", str(file), "-U", "-s", "0", "-B", "8192", "-Z", "root"])
+    process = lab.spawn(
+        host, ["tcpdump", "-i", device, "-w", str(file), "-U", "-s", "0", "--immediate-mode", "-Z", "root"]
+    )
     process.wait_for("listening")
     return process, file
+
+
+def finish(process: Process, file: Path) -> bytes:
+    """The capture once no more comes, its writer ended."""
+    size = -1
+    while size != file.stat().st_size:
+        size = file.stat().st_size
+        time.sleep(0.3)
+    process.send(signal.SIGINT)
+    assert process.wait() == 0
+    return file.read_bytes()
 
 
 def spoken(nodes: list[LabNode]) -> list[bytes]:
@@ -58,9 +72,7 @@ def test_nothing_readable_leaves_a_host() -> None:
         assert others[0].command("ping", "ben-the-great", "-c", "1").returncode == 0
         words = spoken([vps, *others])
         for process, file in capturing:
-            process.send(signal.SIGINT)
-            process.wait()
-            seen = file.read_bytes()
+            seen = finish(process, file)
             assert len(seen) > len(MARK) * 5000
             assert [word for word in words if word in seen] == []
 
@@ -76,8 +88,7 @@ def test_no_two_datagrams_begin_alike_beyond_their_header() -> None:
             ben.up()
             ben.wait_peer("anna")
             ben.stop()
-        process.send(signal.SIGINT)
-        process.wait()
+        finish(process, file)
         hellos = [payload for payload in udp_payloads(file) if payload[:2] == b"\x04\x01" and len(payload) == 176]
         fresh = {payload[8:40] for payload in hellos} | {payload[160:176] for payload in hellos}
         tries = {payload[4:8] for payload in hellos}

@@ -107,9 +107,10 @@ def _median_time(argv: list[str], count: int) -> float:
 
 
 def under_garbage(*, seconds: int, rate: int = 20_000) -> dict[str, float]:
-    """One TCP stream's Gbit/s while a stranger sends `rate` datagrams a second: not, elsewhere, to ben's port; and the rate it kept.
+    """Gbit/s of one TCP stream: calm, beside a stranger who floods another host, and while ben's port is flooded.
 
-    Elsewhere is a host that drops them: what the stream loses then is the stranger's own work on this machine.
+    The flood is `rate` datagrams of garbage a second (`garbage_rate`: what the stranger really kept up). The other
+    host drops them: what the stream loses then is the stranger's own work on this machine.
     """
     with Lab("stranger") as lab:
         anna, ben = LabNode(lab, "anna"), LabNode(lab, "ben", peers=(lab.address("anna"),))
