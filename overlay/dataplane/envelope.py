@@ -37,6 +37,8 @@ class Sealer:
         heads = memoryview(bytearray(HEADER_SIZE * MAX_SLICES))
         self._heads = [heads[at : at + HEADER_SIZE] for at in range(0, len(heads), HEADER_SIZE)]
         self._words = heads.cast("Q")
+        self._laid: memoryview | None = None
+        """The constant halves of the headers that lie there now."""
         self._cuts: dict[int, list[memoryview]] = {}
 
     def seal(self, peer: Peer, records: memoryview | bytearray) -> int:
@@ -59,7 +61,9 @@ class Sealer:
         if count == 1:
             return lane.heads(epoch, 1).tobytes() + _counter.pack(counter) + self._sealed[:size].tobytes()
         words = self._words
-        words[0 : 2 * count : 2] = lane.heads(epoch, count)
+        heads = lane.heads(epoch, count)
+        if heads is not self._laid:
+            words[0 : 2 * count : 2] = self._laid = heads
         words[1 : 2 * count : 2] = memoryview(_counter.pack(counter) * count).cast("Q")
         pieces = (self._cuts.get(body) or self._prepare(body))[: 2 * count]
         pieces[-1] = self._sealed[(count - 1) * body : size]

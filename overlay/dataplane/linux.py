@@ -19,9 +19,9 @@ from overlay.dataplane.edges import Address, Ancillary, Inlet, NoTun, Outlet, Tu
 from overlay.dataplane.movers import Movers
 from punch.values import Endpoint, SocketId
 
-ROUNDS = 8
-"""Times a turn goes round: control waits for one turn at most, some milliseconds."""
-UP, DOWN = 4, 8
+ROUNDS = 4
+"""Times a turn of a socket goes round: control waits for one turn at most, some milliseconds."""
+UP, DOWN = 16, 8
 """Envelopes sent and batches received in one round."""
 CONTROL_ROOM = 128
 """Bytes for the control messages of a batch: UDP_GRO and PKTINFO."""
@@ -51,7 +51,6 @@ class LinuxPlane:
         self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable)
         self._sockets: dict[SocketId, socket.socket] = {}
         self._inlets: dict[int, tuple[socket.socket, Inlet]] = {}
-        self._last: Inlet | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # --- the hall ---
@@ -95,8 +94,6 @@ class LinuxPlane:
             del inlet.by_address[address]
         if sock not in self._sockets.values():
             del self._inlets[sock.fileno()]
-            if self._last is inlet:
-                self._last = None
             if self._loop is not None:
                 self._loop.remove_reader(sock.fileno())
                 self._loop.remove_writer(sock.fileno())
@@ -130,24 +127,16 @@ class LinuxPlane:
             loop.remove_writer(fileno)
 
     def readable_tun(self) -> None:
-        """Move what the TUN has, and what comes back meanwhile by the socket that was busy last."""
-        movers, now = self._movers, self._clock()
-        for _ in range(ROUNDS):
-            more = movers.uplink.pump(UP, now=now)
-            if self._last is not None and movers.downlink.pump(self._last, DOWN, now=now):
-                more = True
-            if not more:
-                break
-        movers.hand_over()
+        """Move what the TUN has."""
+        self._movers.uplink.pump(UP, now=self._clock())
+        self._movers.hand_over()
 
     def readable_socket(self, inlet: Inlet) -> None:
-        """Move what a socket has, and what the TUN has meanwhile (an answer of our own kernel, as a rule)."""
+        """Move what a socket has, and what our own kernel answers to it."""
         movers, now = self._movers, self._clock()
-        self._last = inlet
         for _ in range(ROUNDS):
             more = movers.downlink.pump(inlet, DOWN, now=now)
-            if movers.uplink.pump(UP, now=now):
-                more = True
+            movers.uplink.pump(UP, now=now)
             if not more:
                 break
         movers.hand_over()

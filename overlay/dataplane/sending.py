@@ -73,7 +73,9 @@ class Sending:
         outlet = lane.outlet
         total = len(frames)
         if not self.unsent and (total <= size or (total <= MAX_SEND and outlet.gso)):
-            control = lane.plain if total <= size else lane.control(size)
+            control = lane.plain if total <= size else lane.segmented
+            if control is lane.segmented and size != lane.way.size:
+                control = lane.control(size)
             try:
                 outlet.sendmsg((frames,), control, 0, lane.address)
                 return

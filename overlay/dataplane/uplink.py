@@ -111,7 +111,9 @@ class Uplink:
                 target = buffer[offset + 30 : offset + 34]
             else:
                 target = buffer[offset + 38 : offset + 54]
-            if target != wanted or buffer[offset + 4 : offset + 6] != _PLAIN:
+            if target != wanted or (
+                buffer[offset + 4 : offset + 6] != _PLAIN and not self._clean(buffer, offset + LENGTH, size)
+            ):
                 peer = self._place(target, offset + LENGTH, size, current)
                 if peer is None:
                     size = 0
