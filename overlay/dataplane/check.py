@@ -82,7 +82,7 @@ def check(
     if routes.get(source) is not owner:
         return FOREIGN_SOURCE
     if target not in selves:
-        return MULTICAST if _is_multicast(target) else FOREIGN_DESTINATION
+        return MULTICAST if is_multicast(target) else FOREIGN_DESTINATION
     if not flags and not kind:
         if hdr_len or gso or start or place:
             buffer[at : at + VNET] = _NO_OFFLOAD
@@ -117,7 +117,7 @@ def _super_packet(buffer: bytearray, at: int, size: int, kind: tuple[int, int], 
     return OK
 
 
-def _is_multicast(address: bytes) -> bool:
+def is_multicast(address: bytes | bytearray) -> bool:
     """Multicast, or (IPv4) broadcast: every packet to the last address of a /16 is one here."""
     if len(address) == 4:
         return address[0] >= 224 or address[2:] == b"\xff\xff"

@@ -229,7 +229,7 @@ class Downlink:
         routes, selves, write = tables.routes, tables.selves, self._write
         at = delivered = 0
         while at < end:
-            size = _length.unpack_from(buffer, at)[0] if end - at > LENGTH else end
+            size = _length.unpack_from(buffer, at)[0] if end - at >= LENGTH else end
             at += LENGTH
             stop = at + size
             if not size:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 
 from overlay.dataplane import port
+from overlay.dataplane.check import is_multicast
 from overlay.dataplane.edges import Tun
 from overlay.dataplane.envelope import LARGEST, LEAD, LENGTH, SPENT, Sealer
 from overlay.dataplane.rows import Peer
@@ -159,7 +160,7 @@ class Uplink:
         tables = self._tables
         peer = tables.routes.get(bytes(target))
         if peer is None:
-            tables.drop("multicast" if target[0] >= 0xE0 else "no_route")
+            tables.drop("multicast" if is_multicast(target) else "no_route")
             return None
         if not peer.ready:
             tables.hold(peer, bytes(self._view[at : at + size]))
