@@ -33,6 +33,8 @@ TOLD_EVERY = 1.0
 """Seconds between two CameFrom of the same source."""
 STRAYS = 64
 """Sources of a peer remembered for that."""
+FEW = 2048
+"""Bytes of a batch after which our own kernel's answer is looked for before the next batch: nothing waits long."""
 FAILURES, FAILURE_TIME = 3, 1.0
 """Failed tags, within seconds, after which a peer is asked for one datagram an envelope (protocol section 5)."""
 
@@ -62,7 +64,7 @@ class Downlink:
         self._inlet: Inlet | None = None
 
     def pump(self, inlet: Inlet, budget: int, *, now: float) -> bool:
-        """Read at most `budget` batches of a socket; whether it may have more."""
+        """Read at most `budget` batches of a socket, fewer while they are small; whether it may have more."""
         self._now = now
         self._inlet = inlet
         receive, into, room = inlet.recvmsg_into, self._into, inlet.room
@@ -82,6 +84,8 @@ class Downlink:
                 else:
                     self._came_to(inlet, level, kind, data)
             self._batch(end, size)
+            if end <= FEW:
+                return True
         return True
 
     def tidy(self, *, now: float) -> None:
@@ -159,8 +163,11 @@ class Downlink:
         if index == 0 and 0 < count <= MAX_SLICES:
             last = at + (count - 1) * size
             if count == 1 or (last + HEADER_SIZE < end and self._ends_with(head, last)):
-                close = min(last + size, end)
-                opened = opener.open(key, epoch, counter, opener.gather(at, size, count, close))
+                close = last + size
+                if close > end:
+                    close = end
+                sealed = opener.view[at + HEADER_SIZE : stop] if count == 1 else opener.gather(at, size, count, close)
+                opened = opener.open(key, epoch, counter, sealed)
                 if opened >= 0:
                     self._opened(link, peer, key, head, opened, close - at)
                     return close

@@ -32,7 +32,9 @@ class Sealer:
     """Seals one envelope at a time and lays it out as datagrams."""
 
     def __init__(self) -> None:
-        self._sealed = memoryview(bytearray(LARGEST + TAG_SIZE + LENGTH))
+        self._frame = memoryview(bytearray(HEADER_SIZE + LARGEST + TAG_SIZE + LENGTH))
+        """Room for a header, then the sealed envelope: one of one slice is a datagram as it lies there."""
+        self._sealed = self._frame[HEADER_SIZE:]
         self._nonce = bytearray(12)
         heads = memoryview(bytearray(HEADER_SIZE * MAX_SLICES))
         self._heads = [heads[at : at + HEADER_SIZE] for at in range(0, len(heads), HEADER_SIZE)]
@@ -55,11 +57,17 @@ class Sealer:
         peer.encrypt_into(self._nonce, records, peer.aad, self._sealed[:size])
         return size
 
-    def cut(self, lane: Lane, epoch: int, counter: int, size: int, body: int) -> bytes:
-        """The datagrams of the sealed envelope on this lane, one after the other, slices of `body` bytes."""
+    def cut(self, lane: Lane, epoch: int, counter: int, size: int, body: int) -> memoryview | bytes:
+        """The datagrams of the sealed envelope on this lane, one after the other, slices of `body` bytes.
+
+        Where that is a view it is valid until the next call.
+        """
+        if size <= body:
+            frame = self._frame
+            frame[:8] = lane.heads(epoch, 1).cast("B")
+            _counter.pack_into(frame, 8, counter)
+            return frame[: HEADER_SIZE + size]
         count = -(-size // body)
-        if count == 1:
-            return lane.heads(epoch, 1).tobytes() + _counter.pack(counter) + self._sealed[:size].tobytes()
         words = self._words
         heads = lane.heads(epoch, count)
         if heads is not self._laid:
@@ -96,11 +104,9 @@ class Opener:
         self._aad = bytearray((6,)) + bytes(9)
         self._pieces: dict[int, list[memoryview]] = {}
 
-    def gather(self, at: int, size: int, count: int, end: int) -> memoryview | bytes:
+    def gather(self, at: int, size: int, count: int, end: int) -> bytes:
         """The sealed envelope whose `count` slices lie at `at`, `size` bytes apart with headers, up to `end`."""
         view = self.view
-        if count == 1:
-            return view[at + HEADER_SIZE : end]
         if at:
             pieces = [view[here + HEADER_SIZE : here + size] for here in range(at, end, size)]
         else:

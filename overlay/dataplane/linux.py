@@ -48,7 +48,7 @@ class LinuxPlane:
         """`receive` gets every frame that is not data, `tell` the facts; `tun` None: a node without a device."""
         self._tun = tun
         self._clock = clock
-        self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable)
+        self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable, eager=True)
         self._sockets: dict[SocketId, socket.socket] = {}
         self._inlets: dict[int, tuple[socket.socket, Inlet]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -68,7 +68,7 @@ class Sending:
         self.unsent: deque[tuple[Peer, Lane, bytes, int]] = deque()
         """Sealed datagrams and the size they are cut at; as long as there are any, nothing more may be sealed."""
 
-    def send(self, peer: Peer, lane: Lane, frames: bytes, size: int) -> None:
+    def send(self, peer: Peer, lane: Lane, frames: bytes | memoryview, size: int) -> None:
         """Send the datagrams of one envelope by one way."""
         outlet = lane.outlet
         total = len(frames)
@@ -85,7 +85,7 @@ class Sending:
                 if total <= size or error.errno not in (*NO_SUPPORT, errno.EMSGSIZE):
                     self._refused(peer, lane, error)
                     return
-        self.unsent.append((peer, lane, frames, size))
+        self.unsent.append((peer, lane, bytes(frames), size))
         if len(self.unsent) == 1:
             self.resume()
 

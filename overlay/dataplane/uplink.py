@@ -54,8 +54,10 @@ class _Side:
 class Uplink:
     """Moves what the TUN has."""
 
-    def __init__(self, tables: Tables, tun: Tun, sending: Sending) -> None:
+    def __init__(self, tables: Tables, tun: Tun, sending: Sending, *, eager: bool) -> None:
+        """`eager`: where packets come one at a time, the next one is sent before looking for more."""
         self._tables = tables
+        self._eager = eager
         self._readv = tun.readv
         self._sending = sending
         self._sealer = Sealer()
@@ -68,13 +70,21 @@ class Uplink:
         self._sides: dict[Peer, _Side] = {}
         self._aside = 0
         self._now = 0.0
+        self._shipped = 0
+        """Records sealed."""
+        self._sparse = eager
+        """Packets come one at a time: there was one when the TUN was last emptied."""
 
     def pump(self, budget: int, *, now: float) -> bool:
         """Read and send at most `budget` full envelopes; whether the TUN may have more for us now."""
         self._now = now
         unsent, fill = self._sending.unsent, self._fill
+        before = self._shipped
         for _ in range(budget):
-            if unsent or not fill():
+            if unsent:
+                return False
+            if not fill():
+                self._sparse = self._eager and self._shipped - before <= 1
                 return False
         return not unsent
 
@@ -99,9 +109,11 @@ class Uplink:
         wanted = bytearray()
         count = 0
         more = True
+        full = start if self._sparse else start + FULL
+        self._sparse = False
         for _ in range(READS):
             if not size:
-                if offset - start > FULL:
+                if offset > full:
                     break
                 try:
                     size = readv((view[offset + LENGTH : offset + LARGEST],))
@@ -222,6 +234,7 @@ class Uplink:
         counters = peer.counters
         counters.tx_bytes += len(records) - LEAD * count
         counters.last_tx = self._now
+        self._shipped += count
         for lane in peer.lanes:
             self._sending.send(peer, lane, sealer.cut(lane, peer.epoch, counter, sealed, body), body + HEADER_SIZE)
         if counter + 1 == SPENT:
