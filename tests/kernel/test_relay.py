@@ -84,6 +84,10 @@ def test_a_node_that_does_not_relay_refuses_and_the_asker_is_told() -> None:
         assert peer is not None
         assert peer["path"]["kind"] == "none"
         assert peer["state"] == "connecting"
+        (problem,) = anna.status()["problems"]
+        assert problem["code"] == "relay_off"
+        assert "vps" in problem["text"]
+        assert "enabled = true" in problem["fix"]
 
 
 def test_another_relay_takes_over_when_one_dies() -> None:
