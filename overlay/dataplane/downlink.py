@@ -25,7 +25,7 @@ from overlay.dataplane.rows import Link, OpenKey, Peer
 from overlay.dataplane.runs import join, like_first
 from overlay.dataplane.tables import Tables
 from overlay.values import NodeId
-from overlay.wire.frame import CONTROL, HEADER, HEADER_SIZE, MAX_SLICES, SLICED
+from overlay.wire.frame import CONTROL, DATA, HEADER, HEADER_SIZE, MAX_SLICES, SLICED
 from overlay.wire.reassembly import Reassembly
 from punch.values import Endpoint, SocketId
 
@@ -33,8 +33,6 @@ TOLD_EVERY = 1.0
 """Seconds between two CameFrom of the same source."""
 STRAYS = 64
 """Sources of a peer remembered for that."""
-FEW = 2048
-"""Bytes of a batch after which our own kernel's answer is looked for before the next batch: nothing waits long."""
 FAILURES, FAILURE_TIME = 3, 1.0
 """Failed tags, within seconds, after which a peer is asked for one datagram an envelope (protocol section 5)."""
 
@@ -62,16 +60,23 @@ class Downlink:
         self._via = SocketId(0)
         self._address: Address = None
         self._inlet: Inlet | None = None
+        self._sparse = False
+        """Batches come one at a time: there was one at most when the socket was last emptied."""
 
     def pump(self, inlet: Inlet, budget: int, *, now: float) -> bool:
-        """Read at most `budget` batches of a socket, fewer while they are small; whether it may have more."""
+        """Read at most `budget` batches of a socket; whether it may have more.
+
+        Where they come one at a time, our own kernel's answer to one is looked for before the next.
+        """
         self._now = now
         self._inlet = inlet
         receive, into, room = inlet.recvmsg_into, self._into, inlet.room
-        for _ in range(budget):
+        lone, self._sparse = self._sparse, False
+        for number in range(budget):
             try:
                 end, ancillary, _, self._address = receive(into, room)
             except BlockingIOError:
+                self._sparse = number <= 1
                 return False
             except OSError:
                 self._tables.drop("receive_failed")
@@ -83,8 +88,9 @@ class Downlink:
                     size = data[0] | data[1] << 8
                 else:
                     self._came_to(inlet, level, kind, data)
-            self._batch(end, size)
-            if end <= FEW:
+            if not self._whole(end, size):
+                self._batch(end, size)
+            if lone:
                 return True
         return True
 
@@ -108,6 +114,23 @@ class Downlink:
             self._via = inlet.by_address.get(data[:16], inlet.id)
 
     # --- a batch ---
+
+    def _whole(self, end: int, size: int) -> bool:
+        """Take a batch that is one envelope of a peer, as nearly all are; False: it is not, and nothing was done."""
+        head = HEADER.unpack_from(self._opener.batch)
+        kind, index, count, epoch, label, counter = head
+        last = (count - 1) * size
+        link = self._tables.labels.get(label)
+        if kind != DATA or index or link is None or link.peer is None or not last + HEADER_SIZE < end <= last + size:
+            return False
+        key = link.peer.open_keys.get(epoch)
+        if key is None or (counter <= key.window.highest and key.window.seen(counter)):
+            return False
+        opened = self._opener.open(key, epoch, counter, self._opener.gather(size, count, end))
+        if opened < 0:
+            return False
+        self._opened(link, link.peer, key, head, opened, end)
+        return True
 
     def _batch(self, end: int, size: int) -> None:
         """Take `end` bytes of datagrams of `size` bytes each, the last one maybe shorter."""
@@ -166,8 +189,7 @@ class Downlink:
                 close = last + size
                 if close > end:
                     close = end
-                sealed = opener.view[at + HEADER_SIZE : stop] if count == 1 else opener.gather(at, size, count, close)
-                opened = opener.open(key, epoch, counter, sealed)
+                opened = opener.open(key, epoch, counter, opener.gather_at(at, size, close))
                 if opened >= 0:
                     self._opened(link, peer, key, head, opened, close - at)
                     return close

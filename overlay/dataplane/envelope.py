@@ -41,7 +41,10 @@ class Sealer:
         self._words = heads.cast("Q")
         self._laid: memoryview | None = None
         """The constant halves of the headers that lie there now."""
-        self._cuts: dict[int, list[memoryview]] = {}
+        self._layout: list[memoryview] = []
+        """Headers and slices of envelopes of..."""
+        self._laid_out = (0, 0)
+        """...this slice size and this sealed size."""
 
     def seal(self, peer: Peer, records: memoryview | bytearray) -> int:
         """Seal `records` under the next counter of `peer`, which is ready; the sealed size.
@@ -73,18 +76,17 @@ class Sealer:
         if heads is not self._laid:
             words[0 : 2 * count : 2] = self._laid = heads
         words[1 : 2 * count : 2] = memoryview(_counter.pack(counter) * count).cast("Q")
-        pieces = (self._cuts.get(body) or self._prepare(body))[: 2 * count]
-        pieces[-1] = self._sealed[(count - 1) * body : size]
-        return b"".join(pieces)
+        if (body, size) != self._laid_out:
+            # Bulk goes in envelopes that are all alike.
+            self._laid_out = (body, size)
+            self._layout = self._interleaved(body, size)
+        return b"".join(self._layout)
 
-    def _prepare(self, body: int) -> list[memoryview]:
-        """Headers and slices, in turn, for one slice size; sizes are few, so they are kept."""
-        if len(self._cuts) >= 16:
-            self._cuts.clear()
+    def _interleaved(self, body: int, size: int) -> list[memoryview]:
+        """Headers and slices, in turn."""
         pieces: list[memoryview] = []
-        for index, head in enumerate(self._heads):
-            pieces += [head, self._sealed[index * body : (index + 1) * body]]
-        self._cuts[body] = pieces
+        for head, at in zip(self._heads, range(0, size, body), strict=False):
+            pieces += [head, self._sealed[at : min(at + body, size)]]
         return pieces
 
 
@@ -102,17 +104,28 @@ class Opener:
         self.plain_view = memoryview(self.plain)
         self._nonce = bytearray(12)
         self._aad = bytearray((6,)) + bytes(9)
-        self._pieces: dict[int, list[memoryview]] = {}
+        self._layout: list[memoryview] = []
+        """The slices of a batch of..."""
+        self._laid = (0, 0)
+        """...this datagram size and this end."""
 
-    def gather(self, at: int, size: int, count: int, end: int) -> bytes:
-        """The sealed envelope whose `count` slices lie at `at`, `size` bytes apart with headers, up to `end`."""
+    def gather(self, size: int, count: int, end: int) -> memoryview | bytes:
+        """The sealed envelope whose `count` slices fill the batch up to `end`, headers `size` bytes apart."""
+        if count == 1:
+            return self.view[HEADER_SIZE:end]
+        if (size, end) != self._laid:
+            # Bulk comes in batches that are all alike.
+            self._laid = (size, end)
+            self._layout = self._slices(0, size, end)
+        return b"".join(self._layout)
+
+    def gather_at(self, at: int, size: int, end: int) -> bytes:
+        """The same of slices that begin at `at`."""
+        return b"".join(self._slices(at, size, end))
+
+    def _slices(self, at: int, size: int, end: int) -> list[memoryview]:
         view = self.view
-        if at:
-            pieces = [view[here + HEADER_SIZE : here + size] for here in range(at, end, size)]
-        else:
-            pieces = (self._pieces.get(size) or self._prepare(size))[:count]
-        pieces[-1] = view[at + (count - 1) * size + HEADER_SIZE : end]
-        return b"".join(pieces)
+        return [view[here + HEADER_SIZE : min(here + size, end)] for here in range(at, end, size)]
 
     def open(self, key: OpenKey, epoch: int, counter: int, sealed: memoryview | bytes) -> int:
         """Open into `plain`; the size of its records, or -1: the tag did not verify and nothing may be read."""
@@ -127,11 +140,3 @@ class Opener:
             return key.decrypt_into(self._nonce, sealed, aad, self.plain_view[:size])
         except InvalidTag:
             return -1
-
-    def _prepare(self, size: int) -> list[memoryview]:
-        if len(self._pieces) >= 16:
-            self._pieces.clear()
-        view = self.view
-        pieces = [view[at + HEADER_SIZE : at + size] for at in range(0, size * MAX_SLICES, size)]
-        self._pieces[size] = pieces
-        return pieces

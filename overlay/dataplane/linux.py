@@ -21,7 +21,7 @@ from punch.values import Endpoint, SocketId
 
 ROUNDS = 4
 """Times a turn of a socket goes round: control waits for one turn at most, some milliseconds."""
-UP, DOWN = 16, 8
+UP, DOWN = 16, 16
 """Envelopes sent and batches received in one round."""
 CONTROL_ROOM = 128
 """Bytes for the control messages of a batch: UDP_GRO and PKTINFO."""

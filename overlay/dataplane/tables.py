@@ -69,6 +69,8 @@ class Tables:
         self.released: deque[Peer] = deque()
         """Peers that became ready with packets held."""
         self.held_bytes = 0
+        self.version = 0
+        """Counts changes: what a mover found out from the tables holds as long as this does."""
         self._act: dict[type, Callable[[Any], None]] = {
             port.PutKeys: self._put_keys,
             port.DropKeys: self._drop_keys,
@@ -87,6 +89,7 @@ class Tables:
 
     def apply(self, command: port.Command) -> None:
         """Take one command of the hall."""
+        self.version += 1
         self._act[type(command)](command)
 
     def drop(self, reason: str, count: int = 1) -> None:
@@ -115,6 +118,7 @@ class Tables:
 
     def sockets_changed(self) -> None:
         """Outlets came or went: ways and circuits are resolved anew."""
+        self.version += 1
         for peer in self.peers.values():
             if peer.ways:
                 self._resolve(peer)

@@ -37,6 +37,7 @@ _length = struct.Struct("<I")
 _PLAIN = b"\x01\x00"
 """virtio-net flags and gso_type of most packets: a checksum to do, nothing to cut."""
 _NO_CSUM = b"\x00\x00"
+_NO_RUN: tuple[Peer | None, bytearray] = (None, bytearray())
 _ENDS = Peer(NodeId(b""))
 """Nobody: the record ends the present run."""
 
@@ -67,6 +68,10 @@ class Uplink:
         """Where the next run begins in the buffer..."""
         self._left = 0
         """...with a record of so many bytes that was read and did not fit."""
+        self._run: tuple[Peer | None, bytearray] = _NO_RUN
+        """Whose the last run was, and the inner address it went to..."""
+        self._version = -1
+        """...as the tables were then."""
         self._sides: dict[Peer, _Side] = {}
         self._aside = 0
         self._now = 0.0
@@ -103,14 +108,14 @@ class Uplink:
     def _fill(self) -> bool:
         """Read until the TUN is empty or an envelope is full, and send what was read; False: it is empty."""
         buffer, view, readv = self._buffer, self._view, self._readv
-        start = offset = self._rebase()
-        size, self._left = self._left, 0
-        current: Peer | None = None
-        wanted = bytearray()
-        count = 0
-        more = True
+        size = self._left
+        start = offset = self._rebase() if size else 0
+        self._left = count = 0
+        # The peer of the last run is the next one's as a rule.
+        current, wanted = self._run if self._version == self._tables.version else _NO_RUN
         full = start if self._sparse else start + FULL
         self._sparse = False
+        more = True
         for _ in range(READS):
             if not size:
                 if offset > full:
@@ -127,18 +132,16 @@ class Uplink:
             if target != wanted or (
                 buffer[offset + 4 : offset + 6] != _PLAIN and not self._clean(buffer, offset + LENGTH, size)
             ):
-                peer = self._place(target, offset + LENGTH, size, current)
+                peer = self._place(target, offset + LENGTH, size, current if count else None)
                 if peer is None:
                     size = 0
                     if self._aside > SIDES:
                         break
                     continue
-                if current is None:
-                    current = peer
-                elif peer is not current:
+                if count and peer is not current:
                     self._left = size
                     break
-                wanted = target
+                current, wanted = peer, target
             end = offset + LENGTH + size
             if count and end - start > port.FULL_ENVELOPE:
                 self._left = size
@@ -150,22 +153,22 @@ class Uplink:
                 break  # the next one is as large, as a rule
             size = 0
         self._start = offset
+        self._run, self._version = (current, wanted), self._tables.version
         # What lies aside for this peer was read before its run began.
         if self._sides:
             self._ship_sides()
-        if current is not None and count:
+        if count and current is not None:
             self._ship(current, view[start:offset], count)
         return more
 
     def _rebase(self) -> int:
-        """Where the next run begins: at the front, unless a record waits that is not worth moving yet."""
-        start, left = self._start, self._left
-        if not left:
-            return 0
-        if start > LARGEST:
-            self._buffer[: LENGTH + left] = self._buffer[start : start + LENGTH + left]
-            return 0
-        return start
+        """Where a run begins whose first record was read already: there, unless that is too far back by now."""
+        start = self._start
+        if start <= LARGEST:
+            return start
+        size = LENGTH + self._left
+        self._buffer[:size] = self._buffer[start : start + size]
+        return 0
 
     def _place(self, target: bytearray, at: int, size: int, current: Peer | None) -> Peer | None:
         """Whose run the record at `at` (virtio-net header) belongs to; None: it went elsewhere, _ENDS: not to this."""
@@ -236,6 +239,7 @@ class Uplink:
         counters.last_tx = self._now
         self._shipped += count
         for lane in peer.lanes:
-            self._sending.send(peer, lane, sealer.cut(lane, peer.epoch, counter, sealed, body), body + HEADER_SIZE)
+            frames = sealer.cut(lane, peer.epoch, counter, sealed, body)
+            self._sending.send(peer, lane, frames, body + HEADER_SIZE)
         if counter + 1 == SPENT:
             self._tables.facts.append(port.CounterSpent(peer.id))
