@@ -5,10 +5,9 @@ record  | virtio-net header 10 | IP packet |      (see `dataplane.abi`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from overlay.dataplane.edges import Buffer
+from overlay.dataplane.edges import Tun
 
 DEFAULT_NAME = "overlay0"
 """Or overlay1, overlay2 .. where it is taken."""
@@ -18,16 +17,11 @@ PREFIX4, PREFIX6 = 16, 48
 """Bits of a network's prefixes: 10.B.0.0/16, fd + 40 bits (protocol section 1)."""
 
 
-class Device(Protocol):
+class Device(Tun, Protocol):
     """A TUN device, opened."""
 
     name: str
     mtu: int
-    offloads: int
-    """Bits of what it takes and gives besides plain packets: 1 TCP, 2 UDP super-packets, 4 checksums to do."""
-    readv: Callable[[Sequence[memoryview]], int]
-    write: Callable[[Buffer], int]
-    writev: Callable[[Sequence[Buffer]], int]
 
     def configure(self, ipv4: str, ipv6: str, prefix4: int = PREFIX4, prefix6: int = PREFIX6) -> None:
         """Give it these addresses, replacing earlier ones; an empty one is none.
