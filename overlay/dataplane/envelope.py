@@ -22,6 +22,8 @@ LEAD = LENGTH + VNET
 """Bytes of a record in front of its packet."""
 LARGEST = 65_535 + LEAD
 """Bytes of the largest record: an IP packet says its length in 16 bits."""
+SIZES = 16
+"""Slice sizes that prepared views are kept for."""
 SPENT = 1 << 32
 """Envelopes under one key (protocol section 4)."""
 
@@ -39,12 +41,15 @@ class Sealer:
         heads = memoryview(bytearray(HEADER_SIZE * MAX_SLICES))
         self._heads = [heads[at : at + HEADER_SIZE] for at in range(0, len(heads), HEADER_SIZE)]
         self._words = heads.cast("Q")
-        self._laid: memoryview | None = None
-        """The constant halves of the headers that lie there now."""
+        self._lane: Lane | None = None
+        self._epoch = self._size = self._body = self._count = 0
+        """What was laid out last: lane, epoch, sealed size, slice size, number of slices."""
+        self._counters = slice(0)
+        """Where the counters stand in the headers, as words."""
         self._layout: list[memoryview] = []
-        """Headers and slices of envelopes of..."""
-        self._laid_out = (0, 0)
-        """...this slice size and this sealed size."""
+        """Headers and slices, in turn."""
+        self._pieces: dict[int, list[memoryview]] = {}
+        """The same for every slice there may be, by slice size."""
 
     def seal(self, peer: Peer, records: memoryview | bytearray) -> int:
         """Seal `records` under the next counter of `peer`, which is ready; the sealed size.
@@ -70,24 +75,25 @@ class Sealer:
             frame[:8] = lane.heads(epoch, 1).cast("B")
             _counter.pack_into(frame, 8, counter)
             return frame[: HEADER_SIZE + size]
-        count = -(-size // body)
-        words = self._words
-        heads = lane.heads(epoch, count)
-        if heads is not self._laid:
-            words[0 : 2 * count : 2] = self._laid = heads
-        words[1 : 2 * count : 2] = memoryview(_counter.pack(counter) * count).cast("Q")
-        if (body, size) != self._laid_out:
-            # Bulk goes in envelopes that are all alike.
-            self._laid_out = (body, size)
-            self._layout = self._interleaved(body, size)
+        if lane is not self._lane or epoch != self._epoch or size != self._size or body != self._body:
+            self._lay_out(lane, epoch, size, body)
+        self._words[self._counters] = memoryview(_counter.pack(counter) * self._count).cast("Q")
         return b"".join(self._layout)
 
-    def _interleaved(self, body: int, size: int) -> list[memoryview]:
-        """Headers and slices, in turn."""
-        pieces: list[memoryview] = []
-        for head, at in zip(self._heads, range(0, size, body), strict=False):
-            pieces += [head, self._sealed[at : min(at + body, size)]]
-        return pieces
+    def _lay_out(self, lane: Lane, epoch: int, size: int, body: int) -> None:
+        """Write what envelopes of this size on this lane have in common; bulk goes in envelopes that are all alike."""
+        count = -(-size // body)
+        if lane is not self._lane or epoch != self._epoch or count != self._count:
+            self._words[0 : 2 * count : 2] = lane.heads(epoch, count)
+            self._counters = slice(1, 2 * count, 2)
+        self._lane, self._epoch, self._size, self._body, self._count = lane, epoch, size, body, count
+        pieces = self._pieces.get(body)
+        if pieces is None:
+            pieces = _kept(self._pieces, body, [])
+            for head, at in zip(self._heads, range(0, body * MAX_SLICES, body), strict=True):
+                pieces += [head, self._sealed[at : at + body]]
+        self._layout = pieces[: 2 * count]
+        self._layout[-1] = self._sealed[(count - 1) * body : size]
 
 
 class Opener:
@@ -108,6 +114,8 @@ class Opener:
         """The slices of a batch of..."""
         self._laid = (0, 0)
         """...this datagram size and this end."""
+        self._pieces: dict[int, list[memoryview]] = {}
+        """Every slice there may be, by datagram size."""
 
     def gather(self, size: int, count: int, end: int) -> memoryview | bytes:
         """The sealed envelope whose `count` slices fill the batch up to `end`, headers `size` bytes apart."""
@@ -116,7 +124,11 @@ class Opener:
         if (size, end) != self._laid:
             # Bulk comes in batches that are all alike.
             self._laid = (size, end)
-            self._layout = self._slices(0, size, end)
+            pieces = self._pieces.get(size)
+            if pieces is None:
+                pieces = _kept(self._pieces, size, self._slices(0, size, size * MAX_SLICES))
+            self._layout = pieces[:count]
+            self._layout[-1] = self.view[(count - 1) * size + HEADER_SIZE : end]
         return b"".join(self._layout)
 
     def gather_at(self, at: int, size: int, end: int) -> bytes:
@@ -140,3 +152,11 @@ class Opener:
             return key.decrypt_into(self._nonce, sealed, aad, self.plain_view[:size])
         except InvalidTag:
             return -1
+
+
+def _kept(pieces: dict[int, list[memoryview]], size: int, made: list[memoryview]) -> list[memoryview]:
+    """Keep what was made for one size; sizes are few, unless somebody plays with them."""
+    if len(pieces) >= SIZES:
+        pieces.clear()
+    pieces[size] = made
+    return made

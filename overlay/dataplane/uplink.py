@@ -37,7 +37,6 @@ _length = struct.Struct("<I")
 _PLAIN = b"\x01\x00"
 """virtio-net flags and gso_type of most packets: a checksum to do, nothing to cut."""
 _NO_CSUM = b"\x00\x00"
-_NO_RUN: tuple[Peer | None, bytearray] = (None, bytearray())
 _ENDS = Peer(NodeId(b""))
 """Nobody: the record ends the present run."""
 
@@ -68,7 +67,8 @@ class Uplink:
         """Where the next run begins in the buffer..."""
         self._left = 0
         """...with a record of so many bytes that was read and did not fit."""
-        self._run: tuple[Peer | None, bytearray] = _NO_RUN
+        self._current: Peer | None = None
+        self._wanted = bytearray()
         """Whose the last run was, and the inner address it went to..."""
         self._version = -1
         """...as the tables were then."""
@@ -110,19 +110,19 @@ class Uplink:
         buffer, view, readv = self._buffer, self._view, self._readv
         size = self._left
         start = offset = self._rebase() if size else 0
-        self._left = count = 0
-        # The peer of the last run is the next one's as a rule.
-        current, wanted = self._run if self._version == self._tables.version else _NO_RUN
         full = start if self._sparse else start + FULL
         self._sparse = False
-        more = True
+        self._left = count = 0
+        if self._version != self._tables.version:
+            self._current, self._wanted, self._version = None, bytearray(), self._tables.version
+        current, wanted, more = self._current, self._wanted, True  # the last run's peer is the next one's as a rule
         for _ in range(READS):
             if not size:
                 if offset > full:
                     break
                 try:
                     size = readv((view[offset + LENGTH : offset + LARGEST],))
-                except OSError:  # empty, or gone: a device that went says so to the shell
+                except OSError:  # empty, or gone
                     more = False
                     break
             if buffer[offset + 14] < 0x60:
@@ -152,10 +152,8 @@ class Uplink:
             if size > SMALL and end + size - start > port.FULL_ENVELOPE:
                 break  # the next one is as large, as a rule
             size = 0
-        self._start = offset
-        self._run, self._version = (current, wanted), self._tables.version
-        # What lies aside for this peer was read before its run began.
-        if self._sides:
+        self._start, self._current, self._wanted = offset, current, wanted
+        if self._sides:  # what lies aside for this peer was read before its run began
             self._ship_sides()
         if count and current is not None:
             self._ship(current, view[start:offset], count)
