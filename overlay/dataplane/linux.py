@@ -50,7 +50,7 @@ class LinuxPlane:
         self._clock = clock
         self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable, eager=True)
         self._sockets: dict[SocketId, socket.socket] = {}
-        self._inlets: dict[int, tuple[socket.socket, Inlet]] = {}
+        self._inlets: dict[socket.socket, Inlet] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # --- the hall ---
@@ -75,13 +75,12 @@ class LinuxPlane:
         self._movers.add_outlet(
             Outlet(socket_id, sock.sendmsg, partial(socket_address, sock.family), _leave_from(source))
         )
-        entry = self._inlets.get(sock.fileno())
-        if entry is None:
-            inlet = Inlet(socket_id, sock.recvmsg_into, lru_cache(4096)(_endpoint), CONTROL_ROOM)
-            self._inlets[sock.fileno()] = (sock, inlet)
+        inlet = self._inlets.get(sock)
+        if inlet is None:
+            inlet = self._inlets[sock] = Inlet(socket_id, sock.recvmsg_into, lru_cache(4096)(_endpoint), CONTROL_ROOM)
             self._watch(sock, inlet)
         elif source is not None:
-            entry[1].by_address[source] = socket_id
+            inlet.by_address[source] = socket_id
 
     def remove_socket(self, socket_id: SocketId) -> None:
         """Forget an id; with the last one of a socket the socket too (it is not closed)."""
@@ -89,14 +88,12 @@ class LinuxPlane:
         if sock is None:
             return
         self._movers.remove_outlet(socket_id)
-        _, inlet = self._inlets[sock.fileno()]
+        inlet = self._inlets[sock]
         for address in [address for address, each in inlet.by_address.items() if each == socket_id]:
             del inlet.by_address[address]
         if sock not in self._sockets.values():
-            del self._inlets[sock.fileno()]
-            if self._loop is not None:
-                self._loop.remove_reader(sock.fileno())
-                self._loop.remove_writer(sock.fileno())
+            del self._inlets[sock]
+            self._ignore(sock)
         if self._movers.sending.forget(socket_id):
             self._writable(None)
 
@@ -112,24 +109,24 @@ class LinuxPlane:
         self._loop = loop
         if self._tun is not None:
             loop.add_reader(self._tun.fileno(), self.readable_tun)
-        for sock, inlet in self._inlets.values():
+        for sock, inlet in self._inlets.items():
             self._watch(sock, inlet)
 
     def detach(self) -> None:
         """Leave the loop; nothing is read or sent any more."""
-        loop, self._loop = self._loop, None
-        if loop is None:
-            return
-        if self._tun is not None:
-            loop.remove_reader(self._tun.fileno())
-        for fileno in self._inlets:
-            loop.remove_reader(fileno)
-            loop.remove_writer(fileno)
+        for sock in self._inlets:
+            self._ignore(sock)
+        if self._loop is not None and self._tun is not None:
+            self._loop.remove_reader(self._tun.fileno())
+        self._loop = None
 
     def readable_tun(self) -> None:
         """Move what the TUN has."""
-        self._movers.uplink.pump(UP, now=self._clock())
+        uplink = self._movers.uplink
+        uplink.pump(UP, now=self._clock())
         self._movers.hand_over()
+        if uplink.gone and self._loop is not None and self._tun is not None:
+            self._loop.remove_reader(self._tun.fileno())
 
     def readable_socket(self, inlet: Inlet) -> None:
         """Move what a socket has, and what our own kernel answers to it."""
@@ -144,6 +141,11 @@ class LinuxPlane:
     def _watch(self, sock: socket.socket, inlet: Inlet) -> None:
         if self._loop is not None:
             self._loop.add_reader(sock.fileno(), self.readable_socket, inlet)
+
+    def _ignore(self, sock: socket.socket) -> None:
+        if self._loop is not None and sock.fileno() >= 0:
+            self._loop.remove_reader(sock.fileno())
+            self._loop.remove_writer(sock.fileno())
 
     def _wait_writable(self, outlet: Outlet) -> None:
         """A socket is full: the TUN is left alone until it can be written."""

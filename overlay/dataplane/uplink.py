@@ -75,6 +75,8 @@ class Uplink:
         self._sides: dict[Peer, _Side] = {}
         self._aside = 0
         self._now = 0.0
+        self.gone = False
+        """The device is no more: whoever watches it for packets should not."""
         self._shipped = 0
         """Records sealed."""
         self._sparse = eager
@@ -122,7 +124,8 @@ class Uplink:
                     break
                 try:
                     size = readv((view[offset + LENGTH : offset + LARGEST],))
-                except OSError:  # empty, or gone
+                except OSError as error:
+                    self.gone = not isinstance(error, BlockingIOError)
                     more = False
                     break
             if buffer[offset + 14] < 0x60:

@@ -178,6 +178,9 @@ class LinuxNet:
         self._loop = asyncio.new_event_loop()
         self._apps: dict[int, dict[bool, socket.socket]] = {}
         self._outer: dict[int, socket.socket] = {}
+        self._names: dict[int, str] = {}
+        self.turns = 0
+        """How often planes asked for the time: once a turn."""
         self._stranger = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         try:
             for number in range(1, count + 1):
@@ -188,6 +191,7 @@ class LinuxNet:
 
     def _add(self, number: int) -> None:
         name = self._stack.enter_context(namespace(f"ovt{os.getpid()}x{number}"))
+        self._names[number] = name
         tun = inside(name, lambda: self._device(number))
         self._stack.callback(tun.close)
         outer = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -201,7 +205,7 @@ class LinuxNet:
             tun,
             receive=lambda payload, source, via: frames.append(payload),
             tell=facts.append,
-            clock=self._loop.time,
+            clock=self._clock,
         )
         plane.add_socket(VIA, outer)
         plane.apply(port.PutSelf(tuple(packed(each) for each in inner(number))))
@@ -210,6 +214,13 @@ class LinuxNet:
         self._outer[number] = outer
         self._apps[number] = {six: inside(name, lambda six=six: self._app(number, six)) for six in (False, True)}  # type: ignore[misc]
         self.planes[number], self.facts[number], self.frames[number] = plane, facts, frames
+
+    def _clock(self) -> float:
+        self.turns += 1
+        return self._loop.time()
+
+    def delete_device(self, number: int) -> None:
+        subprocess.run(["ip", "-n", self._names[number], "link", "del", "t0"], check=True)
 
     def _device(self, number: int) -> LinuxTun:
         tun = open_tun("t0", 1380)

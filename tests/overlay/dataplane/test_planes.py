@@ -191,3 +191,15 @@ def test_a_rekey_under_way_loses_nothing(pair: Net) -> None:
         assert pair.heard(2, 2) == [b"old key %d" % epoch, b"new key %d" % epoch]
         pair.planes[2].apply(port.DropKeys(node(1), epoch - 1))
     assert drops(pair, 2) == {}
+
+
+def test_a_device_that_is_deleted_under_a_running_plane(make: MakeNet) -> None:
+    """The kernel reports an error for ever then: it must not be asked again and again."""
+    net = make(2)
+    if not isinstance(net, LinuxNet):
+        pytest.skip("no kernel that deletes")
+    net.delete_device(1)
+    assert net.heard(1, 0) == []
+    turns = net.turns
+    assert net.heard(1, 0) == []
+    assert net.turns - turns < 500

@@ -336,4 +336,6 @@ def test_the_device_is_gone() -> None:
         raise OSError(errno.EBADFD, "File descriptor in bad state")
 
     one.movers.uplink._readv = gone
+    assert not one.movers.uplink.gone
     assert not one.movers.uplink.pump(8, now=1.0)
+    assert one.movers.uplink.gone
