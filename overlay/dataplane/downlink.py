@@ -60,23 +60,16 @@ class Downlink:
         self._via = SocketId(0)
         self._address: Address = None
         self._inlet: Inlet | None = None
-        self._sparse = False
-        """Batches come one at a time: there was one at most when the socket was last emptied."""
 
     def pump(self, inlet: Inlet, budget: int, *, now: float) -> bool:
-        """Read at most `budget` batches of a socket; whether it may have more.
-
-        Where they come one at a time, our own kernel's answer to one is looked for before the next.
-        """
+        """Read at most `budget` batches of a socket; whether it may have more."""
         self._now = now
         self._inlet = inlet
         receive, into, room = inlet.recvmsg_into, self._into, inlet.room
-        lone, self._sparse = self._sparse, False
-        for number in range(budget):
+        for _ in range(budget):
             try:
                 end, ancillary, _, self._address = receive(into, room)
             except BlockingIOError:
-                self._sparse = number <= 1
                 return False
             except OSError:
                 self._tables.drop("receive_failed")
@@ -90,8 +83,6 @@ class Downlink:
                     self._came_to(inlet, level, kind, data)
             if not self._whole(end, size):
                 self._batch(end, size)
-            if lone:
-                return True
         return True
 
     def tidy(self, *, now: float) -> None:

@@ -23,6 +23,9 @@ ROUNDS = 4
 """Times a turn of a socket goes round: control waits for one turn at most, some milliseconds."""
 UP, DOWN = 16, 16
 """Envelopes sent and batches received in one round."""
+LULL = 0.0001
+"""Seconds without a turn after which packets come one at a time: one is moved, and the loop asked whether there are
+more. To look for a second one in vain takes a third of the time that a lone packet spends here."""
 CONTROL_ROOM = 128
 """Bytes for the control messages of a batch: UDP_GRO and PKTINFO."""
 
@@ -48,10 +51,14 @@ class LinuxPlane:
         """`receive` gets every frame that is not data, `tell` the facts; `tun` None: a node without a device."""
         self._tun = tun
         self._clock = clock
-        self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable, eager=True)
+        self._movers = Movers(tun or NoTun(), receive=receive, tell=tell, blocked=self._wait_writable)
         self._sockets: dict[SocketId, socket.socket] = {}
         self._inlets: dict[socket.socket, Inlet] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tun_turn = self._socket_turn = 0.0
+        """When the last turns of either side ended."""
+        self._answers = True
+        """Our own kernel answers in its TUN what a socket brings, so it is worth looking there."""
 
     # --- the hall ---
 
@@ -122,21 +129,32 @@ class LinuxPlane:
 
     def readable_tun(self) -> None:
         """Move what the TUN has."""
-        uplink = self._movers.uplink
-        uplink.pump(UP, now=self._clock())
+        uplink, now = self._movers.uplink, self._clock()
+        if now - self._tun_turn > LULL:
+            uplink.one(now=now)
+        else:
+            uplink.pump(UP, now=now)
+        if now - self._socket_turn < LULL:
+            self._answers = True
         self._movers.hand_over()
+        self._tun_turn = self._clock()
         if uplink.gone and self._loop is not None and self._tun is not None:
             self._loop.remove_reader(self._tun.fileno())
 
     def readable_socket(self, inlet: Inlet) -> None:
         """Move what a socket has, and what our own kernel answers to it."""
-        movers, now = self._movers, self._clock()
-        for _ in range(ROUNDS):
-            more = movers.downlink.pump(inlet, DOWN, now=now)
-            movers.uplink.pump(UP, now=now)
-            if not more:
-                break
-        movers.hand_over()
+        uplink, downlink, now = self._movers.uplink, self._movers.downlink, self._clock()
+        if now - self._socket_turn > LULL:
+            downlink.pump(inlet, 1, now=now)
+            self._answers = self._answers and uplink.one(now=now)
+        else:
+            for _ in range(ROUNDS):
+                more = downlink.pump(inlet, DOWN, now=now)
+                uplink.pump(UP, now=now)
+                if not more:
+                    break
+        self._movers.hand_over()
+        self._socket_turn = self._clock()
 
     def _watch(self, sock: socket.socket, inlet: Inlet) -> None:
         if self._loop is not None:

@@ -24,18 +24,14 @@ class Movers:
         tell: Callable[[port.Fact], None],
         blocked: Callable[[Outlet], None],
         find: Callable[[SocketId], Outlet | None] | None = None,
-        eager: bool = False,
     ) -> None:
-        """`eager` sends a lone packet before looking for the next one.
-
-        `find` makes outlets of ids that were not added; without one they must be added first.
-        """
+        """`find` makes outlets of ids that were not added; without one they must be added first."""
         self._receive = receive
         self._tell = tell
         self._outlets: dict[SocketId, Outlet] = {}
         self.tables = Tables(find or self._outlets.get)
         self.sending = Sending(self.tables, blocked)
-        self.uplink = Uplink(self.tables, tun, self.sending, eager=eager)
+        self.uplink = Uplink(self.tables, tun, self.sending)
         self.downlink = Downlink(self.tables, tun)
 
     def apply(self, command: port.Command, *, now: float) -> None:

@@ -54,10 +54,8 @@ class _Side:
 class Uplink:
     """Moves what the TUN has."""
 
-    def __init__(self, tables: Tables, tun: Tun, sending: Sending, *, eager: bool) -> None:
-        """`eager`: where packets come one at a time, the next one is sent before looking for more."""
+    def __init__(self, tables: Tables, tun: Tun, sending: Sending) -> None:
         self._tables = tables
-        self._eager = eager
         self._readv = tun.readv
         self._sending = sending
         self._sealer = Sealer()
@@ -77,23 +75,20 @@ class Uplink:
         self._now = 0.0
         self.gone = False
         """The device is no more: whoever watches it for packets should not."""
-        self._shipped = 0
-        """Records sealed."""
-        self._sparse = eager
-        """Packets come one at a time: there was one when the TUN was last emptied."""
 
     def pump(self, budget: int, *, now: float) -> bool:
         """Read and send at most `budget` full envelopes; whether the TUN may have more for us now."""
         self._now = now
         unsent, fill = self._sending.unsent, self._fill
-        before = self._shipped
         for _ in range(budget):
-            if unsent:
-                return False
-            if not fill():
-                self._sparse = self._eager and self._shipped - before <= 1
+            if unsent or not fill(FULL):
                 return False
         return not unsent
+
+    def one(self, *, now: float) -> bool:
+        """Read one packet and send it, without looking for more; whether there was one."""
+        self._now = now
+        return not self._sending.unsent and self._fill(0)
 
     def release(self, peer: Peer, *, now: float) -> None:
         """Send what was held for a peer that is ready now."""
@@ -107,13 +102,12 @@ class Uplink:
 
     # --- reading ---
 
-    def _fill(self) -> bool:
-        """Read until the TUN is empty or an envelope is full, and send what was read; False: it is empty."""
+    def _fill(self, enough: int) -> bool:
+        """Read until the TUN is empty or there are more than `enough` bytes, and send what was read; False: empty."""
         buffer, view, readv = self._buffer, self._view, self._readv
         size = self._left
         start = offset = self._rebase() if size else 0
-        full = start if self._sparse else start + FULL
-        self._sparse = False
+        full = start + enough
         self._left = count = 0
         if self._version != self._tables.version:
             self._current, self._wanted, self._version = None, bytearray(), self._tables.version
@@ -238,7 +232,6 @@ class Uplink:
         counters = peer.counters
         counters.tx_bytes += len(records) - LEAD * count
         counters.last_tx = self._now
-        self._shipped += count
         for lane in peer.lanes:
             frames = sealer.cut(lane, peer.epoch, counter, sealed, body)
             self._sending.send(peer, lane, frames, body + HEADER_SIZE)

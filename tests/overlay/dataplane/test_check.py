@@ -217,7 +217,7 @@ def test_neither_version_is_malformed() -> None:
         assert verdict(vnet(), packet) == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=0, max_size=120), st.booleans())
 def test_garbage_never_raises_and_never_passes_for_another(data: bytes, good_addresses: bool) -> None:
     record = bytearray(data)

@@ -64,7 +64,7 @@ def test_a_whole_batch_opens_at_once() -> None:
     assert len(other.movers.downlink._partial) == 0
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), batch=st.integers(1, 20))
 def test_slices_in_any_order_in_any_batches(seed: int, batch: int) -> None:
     """Two envelopes interleaved, reordered, doubled; every packet arrives once."""
@@ -122,7 +122,7 @@ def test_replays_are_dropped_before_opening() -> None:
     assert other.counters(1).failed_tags == 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_every_bit_flipped_is_a_counted_drop(at: int, bit: int) -> None:
     one, other = two()

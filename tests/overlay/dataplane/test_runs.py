@@ -30,7 +30,7 @@ def run_of(packets: list[bytes], headers: list[bytes] | None = None) -> int:
 
 
 @PAIRS
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(size=st.integers(1, 1300), count=st.integers(2, 46))
 def test_joined_and_cut_again_is_the_same(a: str, b: str, size: int, count: int) -> None:
     packets = [udp(a, b, bytes((number,)) * size, ident=number + 5) for number in range(count)]

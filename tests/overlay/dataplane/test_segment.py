@@ -35,7 +35,7 @@ def bulk(a: str, b: str, size: int, *, flags: int = 0x10) -> bytes:
 
 
 @PAIRS
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(size=st.integers(1, 20_000))
 def test_tcp_segments_are_sound_and_say_the_same(a: str, b: str, size: int) -> None:
     record = bulk(a, b, size, flags=0x10 | 0x80 | 0x09)
@@ -52,7 +52,7 @@ def test_tcp_segments_are_sound_and_say_the_same(a: str, b: str, size: int) -> N
 
 
 @PAIRS
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(size=st.integers(1, 9000), mss=st.integers(1, 1400))
 def test_udp_segments_are_sound_and_say_the_same(a: str, b: str, size: int, mss: int) -> None:
     packet = udp(a, b, bytes(number % 251 for number in range(size)))

@@ -14,7 +14,7 @@ def slices(body: bytes, size: int) -> list[bytes]:
     return [body[at : at + size] for at in range(0, len(body), size)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     body=st.binary(min_size=1, max_size=4000),
     size=st.integers(64, 1500),
@@ -100,7 +100,7 @@ def test_a_session_has_eight_and_its_oldest_gives_way() -> None:
     assert box.add(8, 1, 2, b"y", session="s", now=0.02) == b"xy"
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_flood_stays_bounded(seed: int) -> None:
     dice = random.Random(seed)
