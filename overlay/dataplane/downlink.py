@@ -47,7 +47,7 @@ class Downlink:
 
     def __init__(self, tables: Tables, tun: Tun) -> None:
         self._tables = tables
-        self._tun = tun
+        self._labels, self._routes = tables.labels, tables.routes
         self._write, self._writev = tun.write, tun.writev
         self._joins = bool(tun.offloads & ACCEPT_USO)
         self._opener = Opener()
@@ -111,21 +111,17 @@ class Downlink:
         head = HEADER.unpack_from(self._opener.batch)
         kind, index, count, epoch, label, counter = head
         last = (count - 1) * size
-        link = self._tables.labels.get(label)
+        link = self._labels.get(label)
         if kind != DATA or index or link is None or link.peer is None or not last + HEADER_SIZE < end <= last + size:
             return False
         key = link.peer.open_keys.get(epoch)
         if key is None or (counter <= key.window.highest and key.window.seen(counter)):
             return False
-        opened = self._opener.open(key, epoch, counter, self._opener.gather(size, count, end))
-        if opened < 0:
-            return False
-        self._opened(link, link.peer, key, head, opened, end)
-        return True
+        return self._open(link, link.peer, key, head, self._opener.gather(size, count, end), end)
 
     def _batch(self, end: int, size: int) -> None:
         """Take `end` bytes of datagrams of `size` bytes each, the last one maybe shorter."""
-        batch, labels = self._opener.batch, self._tables.labels
+        batch, labels = self._opener.batch, self._labels
         at = 0
         while at < end:
             stop = at + size
@@ -180,9 +176,7 @@ class Downlink:
                 close = last + size
                 if close > end:
                     close = end
-                opened = opener.open(key, epoch, counter, opener.gather_at(at, size, close))
-                if opened >= 0:
-                    self._opened(link, peer, key, head, opened, close - at)
+                if self._open(link, peer, key, head, opener.gather_at(at, size, close), close - at):
                     return close
                 if count == 1:
                     self._failed(peer)
@@ -190,12 +184,8 @@ class Downlink:
         path = (label, epoch, counter, count, self._via, self._address)
         body = opener.view[at + HEADER_SIZE : stop]
         whole = self._partial.add(path, index, count, body, session=peer.id, now=self._now)
-        if whole is not None:
-            opened = opener.open(key, epoch, counter, whole)
-            if opened >= 0:
-                self._opened(link, peer, key, head, opened, len(whole))
-            else:
-                self._failed(peer)
+        if whole is not None and not self._open(link, peer, key, head, whole, len(whole)):
+            self._failed(peer)
         return stop
 
     def _ends_with(self, head: tuple[int, ...], last: int) -> bool:
@@ -203,12 +193,17 @@ class Downlink:
         kind, _, count, epoch, label, counter = head
         return HEADER.unpack_from(self._opener.batch, last) == (kind, count - 1, count, epoch, label, counter)
 
-    def _opened(self, link: Link, peer: Peer, key: OpenKey, head: tuple[int, ...], size: int, received: int) -> None:
-        """An envelope opened: count it, look where it came from, deliver its `size` bytes of records."""
-        counter, window = head[5], key.window
-        highest = counter > window.highest and head[3] == peer.newest
+    def _open(
+        self, link: Link, peer: Peer, key: OpenKey, head: tuple[int, ...], sealed: memoryview | bytes, received: int
+    ) -> bool:
+        """Open an envelope, count it, look where it came from, deliver its records; False: the tag did not verify."""
+        _, _, _, epoch, _, counter = head
+        size = self._opener.open(key, epoch, counter, sealed)
+        if size < 0:
+            return False
+        window, counters = key.window, peer.counters
+        highest = counter > window.highest and epoch == peer.newest
         window.mark(counter)
-        counters = peer.counters
         counters.complete += 1
         counters.last_rx = self._now
         if highest and not link.circuit:
@@ -217,6 +212,7 @@ class Downlink:
                 self._stray(peer, received)
         if size:
             self._deliver(peer, size)
+        return True
 
     def _stray(self, peer: Peer, received: int) -> None:
         """Tell of a source that is none of the peer's ways, once a second each."""
@@ -246,7 +242,7 @@ class Downlink:
     def _deliver(self, peer: Peer, end: int) -> None:
         """Check every record of the envelope opened last and write those that pass."""
         tables, buffer, view = self._tables, self._opener.plain, self._opener.plain_view
-        routes, selves, write = tables.routes, tables.selves, self._write
+        routes, selves, write = self._routes, tables.selves, self._write
         at = delivered = 0
         while at < end:
             size = _length.unpack_from(buffer, at)[0] if end - at >= LENGTH else end

@@ -42,8 +42,8 @@ class Sealer:
         self._heads = [heads[at : at + HEADER_SIZE] for at in range(0, len(heads), HEADER_SIZE)]
         self._words = heads.cast("Q")
         self._lane: Lane | None = None
-        self._epoch = self._size = self._body = self._count = 0
-        """What was laid out last: lane, epoch, sealed size, slice size, number of slices."""
+        self._size = self._body = self._count = 0
+        """What was laid out last: lane, sealed size, slice size, number of slices."""
         self._counters = slice(0)
         """Where the counters stand in the headers, as words."""
         self._layout: list[memoryview] = []
@@ -70,23 +70,26 @@ class Sealer:
 
         Where that is a view it is valid until the next call.
         """
+        if lane.epoch != epoch:
+            lane.use(epoch)
+            self._lane = None
         if size <= body:
             frame = self._frame
-            frame[:8] = lane.heads(epoch, 1).cast("B")
+            frame[:8] = lane.single
             _counter.pack_into(frame, 8, counter)
             return frame[: HEADER_SIZE + size]
-        if lane is not self._lane or epoch != self._epoch or size != self._size or body != self._body:
-            self._lay_out(lane, epoch, size, body)
+        if lane is not self._lane or size != self._size or body != self._body:
+            self._lay_out(lane, size, body)
         self._words[self._counters] = memoryview(_counter.pack(counter) * self._count).cast("Q")
         return b"".join(self._layout)
 
-    def _lay_out(self, lane: Lane, epoch: int, size: int, body: int) -> None:
+    def _lay_out(self, lane: Lane, size: int, body: int) -> None:
         """Write what envelopes of this size on this lane have in common; bulk goes in envelopes that are all alike."""
         count = -(-size // body)
-        if lane is not self._lane or epoch != self._epoch or count != self._count:
-            self._words[0 : 2 * count : 2] = lane.heads(epoch, count)
+        if lane is not self._lane or count != self._count:
+            self._words[0 : 2 * count : 2] = lane.heads(count)
             self._counters = slice(1, 2 * count, 2)
-        self._lane, self._epoch, self._size, self._body, self._count = lane, epoch, size, body, count
+        self._lane, self._size, self._body, self._count = lane, size, body, count
         pieces = self._pieces.get(body)
         if pieces is None:
             pieces = _kept(self._pieces, body, [])

@@ -28,36 +28,43 @@ class OpenKey:
 class Lane:
     """A way, resolved: everything a send needs."""
 
-    __slots__ = ("_epoch", "_heads", "address", "body", "label", "limit", "outlet", "plain", "segmented", "way")
+    __slots__ = ("_heads", "address", "body", "epoch", "limit", "outlet", "plain", "segmented", "single", "way")
 
     def __init__(self, way: port.Way, outlet: Outlet, address: Address) -> None:
         self.way = way
         self.outlet = outlet
         self.address = address
-        self.label = way.label.to_bytes(4, "little")
         self.body = way.size - HEADER_SIZE
         self.limit = way.limit
         self.plain: list[Ancillary] = list(outlet.source)
         """Control messages of a single datagram."""
         self.segmented: list[Ancillary] = self.control(way.size)
         """Control messages of a batch cut at this way's own size."""
+        self.epoch = -1
+        self.single = b""
+        """The first 8 bytes of the header of an envelope of one slice, under `epoch`."""
         self._heads: dict[int, memoryview] = {}
-        self._epoch = -1
 
     def control(self, size: int) -> list[Ancillary]:
         """Control messages of a batch cut at `size`."""
         return [*self.outlet.source, (SOL_UDP, UDP_SEGMENT, size.to_bytes(2, "little"))]
 
-    def heads(self, epoch: int, count: int) -> memoryview:
-        """The first 8 bytes of the headers of `count` slices, as native u64."""
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._heads.clear()
+    def use(self, epoch: int) -> None:
+        """Write headers of this epoch from now on."""
+        self.epoch = epoch
+        self.single = self._head(0, 1)
+        self._heads.clear()
+
+    def heads(self, count: int) -> memoryview:
+        """The first 8 bytes of the headers of `count` slices, under `epoch`, as native u64."""
         found = self._heads.get(count)
         if found is None:
-            rows = b"".join(bytes((DATA, index, count, epoch)) + self.label for index in range(count))
+            rows = b"".join(self._head(index, count) for index in range(count))
             found = self._heads[count] = memoryview(rows).cast("Q")
         return found
+
+    def _head(self, index: int, count: int) -> bytes:
+        return bytes((DATA, index, count, self.epoch)) + self.way.label.to_bytes(4, "little")
 
 
 class Peer:

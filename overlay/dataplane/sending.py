@@ -70,21 +70,29 @@ class Sending:
 
     def send(self, peer: Peer, lane: Lane, frames: bytes | memoryview, size: int) -> None:
         """Send the datagrams of one envelope by one way."""
-        outlet = lane.outlet
         total = len(frames)
-        if not self.unsent and (total <= size or (total <= MAX_SEND and outlet.gso)):
-            control = lane.plain if total <= size else lane.segmented
-            if control is lane.segmented and size != lane.way.size:
-                control = lane.control(size)
-            try:
-                outlet.sendmsg((frames,), control, 0, lane.address)
-                return
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                if total <= size or error.errno not in (*NO_SUPPORT, errno.EMSGSIZE):
-                    self._refused(peer, lane, error)
-                    return
+        if total <= size:
+            control = lane.plain
+        elif total > MAX_SEND or not lane.outlet.gso:
+            self._keep(peer, lane, frames, size)
+            return
+        else:
+            control = lane.segmented if size == lane.way.size else lane.control(size)
+        if self.unsent:
+            self._keep(peer, lane, frames, size)
+            return
+        try:
+            lane.outlet.sendmsg((frames,), control, 0, lane.address)
+        except BlockingIOError:
+            self._keep(peer, lane, frames, size)
+        except OSError as error:
+            if total > size and error.errno in (*NO_SUPPORT, errno.EMSGSIZE):
+                self._keep(peer, lane, frames, size)
+            else:
+                self._refused(peer, lane, error)
+
+    def _keep(self, peer: Peer, lane: Lane, frames: bytes | memoryview, size: int) -> None:
+        """Not in one call: part by part, as the socket takes them."""
         self.unsent.append((peer, lane, bytes(frames), size))
         if len(self.unsent) == 1:
             self.resume()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 
 from overlay.dataplane import port
+from overlay.dataplane.abi import NEEDS_CSUM
 from overlay.dataplane.check import is_multicast
 from overlay.dataplane.edges import Tun
 from overlay.dataplane.envelope import LARGEST, LEAD, LENGTH, SPENT, Sealer
@@ -34,9 +35,6 @@ FULL = port.FULL_ENVELOPE - 1500
 """Bytes from which on an envelope counts as full: a whole packet may not fit any more."""
 
 _length = struct.Struct("<I")
-_PLAIN = b"\x01\x00"
-"""virtio-net flags and gso_type of most packets: a checksum to do, nothing to cut."""
-_NO_CSUM = b"\x00\x00"
 _ENDS = Peer(NodeId(b""))
 """Nobody: the record ends the present run."""
 
@@ -127,7 +125,8 @@ class Uplink:
             else:
                 target = buffer[offset + 38 : offset + 54]
             if target != wanted or (
-                buffer[offset + 4 : offset + 6] != _PLAIN and not self._clean(buffer, offset + LENGTH, size)
+                (buffer[offset + 5] or buffer[offset + 4] > NEEDS_CSUM)
+                and not self._clean(buffer, offset + LENGTH, size)
             ):
                 peer = self._place(target, offset + LENGTH, size, current if count else None)
                 if peer is None:
@@ -190,10 +189,8 @@ class Uplink:
     @staticmethod
     def _clean(buffer: bytearray | bytes, at: int, size: int) -> bool:
         """Whether every receiver takes the virtio-net header at `at` as it is."""
-        head = buffer[at : at + 2]
-        if head in (_PLAIN, _NO_CSUM):
-            return True
-        return head[0] <= 1 and not offends(head[1], buffer[at + 4] | buffer[at + 5] << 8, size)
+        kind = buffer[at + 1]
+        return buffer[at] <= NEEDS_CSUM and (not kind or not offends(kind, buffer[at + 4] | buffer[at + 5] << 8, size))
 
     # --- open envelopes ---
 
