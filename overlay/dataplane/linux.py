@@ -17,6 +17,7 @@ from overlay.dataplane import port
 from overlay.dataplane.abi import IP_PKTINFO, IPV6_PKTINFO, SOL_IP, SOL_IPV6, SOL_UDP, UDP_GRO
 from overlay.dataplane.edges import Address, Ancillary, Inlet, NoTun, Outlet, Tun
 from overlay.dataplane.movers import Movers
+from overlay.dataplane.turns import TurnsLoop
 from punch.values import Endpoint, SocketId
 
 ROUNDS = 4
@@ -112,10 +113,9 @@ class LinuxPlane:
     # --- the loop ---
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let `loop` say when there is something to move."""
+        """Let `loop` say when there is something to move; a `TurnsLoop` does it quickest."""
         self._loop = loop
-        if self._tun is not None:
-            loop.add_reader(self._tun.fileno(), self.readable_tun)
+        self._watch_tun()
         for sock, inlet in self._inlets.items():
             self._watch(sock, inlet)
 
@@ -123,12 +123,12 @@ class LinuxPlane:
         """Leave the loop; nothing is read or sent any more."""
         for sock in self._inlets:
             self._ignore(sock)
-        if self._loop is not None and self._tun is not None:
-            self._loop.remove_reader(self._tun.fileno())
+        if self._tun is not None:
+            self._stop(self._tun.fileno())
         self._loop = None
 
-    def readable_tun(self) -> None:
-        """Move what the TUN has."""
+    def readable_tun(self) -> bool:
+        """Move what the TUN has; whether the hall was given something."""
         uplink, now = self._movers.uplink, self._clock()
         if now - self._tun_turn > LULL:
             uplink.one(now=now)
@@ -136,13 +136,14 @@ class LinuxPlane:
             uplink.pump(UP, now=now)
         if now - self._socket_turn < LULL:
             self._answers = True
-        self._movers.hand_over()
+        handed = self._movers.hand_over()
         self._tun_turn = self._clock()
-        if uplink.gone and self._loop is not None and self._tun is not None:
-            self._loop.remove_reader(self._tun.fileno())
+        if uplink.gone and self._tun is not None:
+            self._stop(self._tun.fileno())
+        return handed
 
-    def readable_socket(self, inlet: Inlet) -> None:
-        """Move what a socket has, and what our own kernel answers to it."""
+    def readable_socket(self, inlet: Inlet) -> bool:
+        """Move what a socket has, and what our own kernel answers to it; whether the hall was given something."""
         uplink, downlink, now = self._movers.uplink, self._movers.downlink, self._clock()
         if now - self._socket_turn > LULL:
             downlink.pump(inlet, 1, now=now)
@@ -153,33 +154,49 @@ class LinuxPlane:
                 uplink.pump(UP, now=now)
                 if not more:
                     break
-        self._movers.hand_over()
+        handed = self._movers.hand_over()
         self._socket_turn = self._clock()
+        return handed
+
+    # --- what is watched ---
 
     def _watch(self, sock: socket.socket, inlet: Inlet) -> None:
-        if self._loop is not None:
-            self._loop.add_reader(sock.fileno(), self.readable_socket, inlet)
+        self._start(sock.fileno(), partial(self.readable_socket, inlet))
+
+    def _watch_tun(self) -> None:
+        if self._tun is not None and not self._movers.uplink.gone:
+            self._start(self._tun.fileno(), self.readable_tun)
 
     def _ignore(self, sock: socket.socket) -> None:
         if self._loop is not None and sock.fileno() >= 0:
-            self._loop.remove_reader(sock.fileno())
+            self._stop(sock.fileno())
             self._loop.remove_writer(sock.fileno())
+
+    def _start(self, fileno: int, act: Callable[[], bool]) -> None:
+        if isinstance(self._loop, TurnsLoop):
+            self._loop.add_turns(fileno, act)
+        elif self._loop is not None:
+            self._loop.add_reader(fileno, act)
+
+    def _stop(self, fileno: int) -> None:
+        if isinstance(self._loop, TurnsLoop):
+            self._loop.remove_turns(fileno)
+        elif self._loop is not None:
+            self._loop.remove_reader(fileno)
 
     def _wait_writable(self, outlet: Outlet) -> None:
         """A socket is full: the TUN is left alone until it can be written."""
         sock = self._sockets.get(outlet.id)
         if self._loop is not None and sock is not None:
             if self._tun is not None:
-                self._loop.remove_reader(self._tun.fileno())
+                self._stop(self._tun.fileno())
             self._loop.add_writer(sock.fileno(), self._writable, sock)
 
     def _writable(self, sock: socket.socket | None) -> None:
-        if self._loop is None:
-            return
-        if sock is not None:
+        if self._loop is not None and sock is not None:
             self._loop.remove_writer(sock.fileno())
-        if self._movers.sending.resume() and self._tun is not None:
-            self._loop.add_reader(self._tun.fileno(), self.readable_tun)
+        if self._movers.sending.resume():
+            self._watch_tun()
 
 
 def _leave_from(source: bytes | None) -> tuple[Ancillary, ...]:

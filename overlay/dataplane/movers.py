@@ -55,15 +55,17 @@ class Movers:
         """The outlet behind an id."""
         return self._outlets.get(socket_id)
 
-    def hand_over(self) -> None:
-        """Give the hall the frames that are not data, then the facts, in the order they came."""
+    def hand_over(self) -> bool:
+        """Give the hall the frames that are not data, then the facts, in the order they came; whether any were."""
         frames, facts = self.downlink.frames, self.tables.facts
-        if frames:
-            self.downlink.frames = []
-            for payload, source, via in frames:
-                self._receive(payload, source, via)
+        if not frames and not facts:
+            return False
+        self.downlink.frames = []
+        for payload, source, via in frames:
+            self._receive(payload, source, via)
         while facts:
             self._tell(facts.popleft())
+        return True
 
     def counters(self, *, now: float) -> port.Counters:
         """All counters now."""

@@ -20,6 +20,7 @@ from overlay.dataplane import port
 from overlay.dataplane.linux import LinuxPlane, receive_batches
 from overlay.dataplane.memory import MemoryPlane
 from overlay.dataplane.segment import fit
+from overlay.dataplane.turns import TurnsLoop
 from overlay.tun.linux import LinuxTun, open_tun
 from overlay.tun.memory import MemoryTun
 from overlay.values import Label
@@ -175,7 +176,7 @@ class LinuxNet:
         self.facts: dict[int, list[port.Fact]] = {}
         self.frames: dict[int, list[bytes]] = {}
         self._stack = contextlib.ExitStack()
-        self._loop = asyncio.new_event_loop()
+        self._loop = TurnsLoop()
         self._apps: dict[int, dict[bool, socket.socket]] = {}
         self._outer: dict[int, socket.socket] = {}
         self._names: dict[int, str] = {}

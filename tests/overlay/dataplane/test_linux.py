@@ -13,6 +13,7 @@ import pytest
 
 from overlay.dataplane import port
 from overlay.dataplane.linux import LinuxPlane, _endpoint, receive_batches, socket_address
+from overlay.dataplane.turns import TurnsLoop
 from overlay.wire.frame import HEADER
 from punch.values import Endpoint, SocketId
 from punch.values import udp as udp_endpoint
@@ -115,9 +116,9 @@ class Host:
 MakeHost = Callable[..., Host]
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
+@pytest.fixture(params=[asyncio.SelectorEventLoop, TurnsLoop])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    made = request.param()
     yield made
     made.close()
 
