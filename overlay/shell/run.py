@@ -17,6 +17,7 @@ from overlay import __version__
 from overlay.config.launch import Launch
 from overlay.config.schema import Config
 from overlay.control.server import ControlSocket
+from overlay.dataplane.turns import TurnsLoop
 from overlay.errors import UsageError
 from overlay.identity import Identity, NetworkKeys, network_keys, stretch
 from overlay.node import events as happened
@@ -46,7 +47,7 @@ def main(launch: Launch) -> int:
     Raises:
         OverlayError: it cannot start, with what to do about it.
     """
-    return anyio.run(_Run(launch).run, backend="asyncio")
+    return anyio.run(_Run(launch).run, backend="asyncio", backend_options={"loop_factory": TurnsLoop})
 
 
 class _Run:
