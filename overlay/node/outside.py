@@ -56,8 +56,7 @@ class Outside:
         rooms, setup = self._rooms, self._rooms.setup
         if setup.records:
             rooms.gossip.tell(gossip.Remembered(list(setup.records)), now=now)
-        if not setup.peers and not setup.endpoints:
-            rooms.gossip.tell(gossip.NoPeers(), now=now)
+        rooms.gossip.tell(gossip.FirstDial() if setup.peers or setup.endpoints else gossip.NoPeers(), now=now)
         self._given = (setup.peers, setup.advertise)
 
     def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
@@ -74,8 +73,8 @@ class Outside:
             self._rooms.paths.tell(paths.PeersGiven(peers, self._rooms.setup.endpoints, advertise), now=now)
 
     def _resolved(self, fact: told.Resolved, *, now: float) -> None:
-        if fact.endpoints:
-            self._rooms.gossip.tell(gossip.FirstDial(), now=now)
+        # Also where a name leads nowhere: a node comes up whoever answers.
+        self._rooms.gossip.tell(gossip.FirstDial(), now=now)
         self._rooms.paths.tell(paths.Resolved(fact.address, fact.endpoints, fact.error), now=now)
 
     def _policy(self, fact: told.PolicyChanged, *, now: float) -> None:

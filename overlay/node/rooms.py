@@ -69,19 +69,7 @@ class Rooms:
         self.drops: dict[str, int] = {}
         self.left = False
         self.partial = Reassembly()
-        self.gossip = Gossip(
-            identity=setup.identity,
-            network=setup.keys,
-            name=setup.name,
-            fixed_ipv4=setup.fixed_ipv4,
-            remembered_ipv4=setup.remembered_ipv4,
-            version=setup.version,
-            relay=setup.relay,
-            boot=setup.boot,
-            sequence=setup.sequence,
-            entropy=entropy,
-            now=now,
-        )
+        self.gossip = _gossip(setup, entropy=entropy, now=now)
         self.session = Sessions(
             identity=setup.identity,
             keys=setup.keys,
@@ -105,3 +93,19 @@ class Rooms:
     def drop(self, reason: str) -> None:
         """Count a frame that led nowhere."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
+
+
+def _gossip(setup: Setup, *, entropy: random.Random, now: float) -> Gossip:
+    return Gossip(
+        identity=setup.identity,
+        network=setup.keys,
+        name=setup.name,
+        fixed_ipv4=setup.fixed_ipv4,
+        remembered_ipv4=setup.remembered_ipv4,
+        version=setup.version,
+        relay=setup.relay,
+        boot=setup.boot,
+        sequence=setup.sequence,
+        entropy=entropy,
+        now=now,
+    )

@@ -27,7 +27,7 @@ from overlay.session.events import (
 from overlay.session.facts import ControlReceived, DialAsked, Fact
 from overlay.session.layout import MAC_SIZE, mac1
 from overlay.values import Direct, Label, Link, NodeId, Relayed
-from overlay.wire.messages import Message, Rekey, Rekeyed
+from overlay.wire.messages import Message, Ping, Rekey, Rekeyed
 from punch.values import Endpoint, SocketId, udp
 
 SOCKET = SocketId(1)
@@ -268,3 +268,16 @@ def lose(*kinds: str, times: int = 10**9) -> Fate:
         return [packet]
 
     return fate
+
+
+def joined() -> tuple[World, Host, Host]:
+    """Two hosts that met."""
+    world = World()
+    a, b = world.host(), world.host()
+    world.dial(a, b)
+    world.run(0.5)
+    assert agreed(a, b)
+    return world, a, b
+
+
+PING = Ping(1, bytes(8))
