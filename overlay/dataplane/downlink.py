@@ -25,7 +25,7 @@ from overlay.dataplane.rows import Link, OpenKey, Peer
 from overlay.dataplane.runs import join, like_first
 from overlay.dataplane.tables import Tables
 from overlay.values import NodeId
-from overlay.wire.frame import CONTROL, DATA, HEADER, HEADER_SIZE, MAX_SLICES, SLICED
+from overlay.wire.frame import CONTROL, DATA, HEADER, HEADER_SIZE, MAX_SLICES, PROBE_ANSWER, SLICED
 from overlay.wire.reassembly import Reassembly
 from punch.values import Endpoint, SocketId
 
@@ -129,7 +129,11 @@ class Downlink:
                 stop = end
             kind = batch[at]
             if kind not in SLICED:
-                self._hand_up(at, stop)
+                # A flood of noise ends here, before it costs the hall anything.
+                if kind > PROBE_ANSWER:
+                    self._tables.drop("frame_type")
+                else:
+                    self._hand_up(at, stop)
                 at = stop
                 continue
             if stop - at <= HEADER_SIZE:

@@ -26,6 +26,7 @@ HELD_PACKETS, HELD_BYTES, HELD_TOTAL = 64, 256 << 10, 4 << 20
 
 DROPS = {
     "frame_short": "a datagram too short for its header",
+    "frame_type": "a datagram that is no frame of ours",
     "label_unknown": "a data frame whose label is nobody's",
     "circuit_source": "a frame on a circuit that came from somewhere else",
     "circuit_blocked": "a carried frame the kernel would not take now",
