@@ -107,9 +107,7 @@ class Uplink:
         start = offset = self._rebase() if size else 0
         full = start + enough
         self._left = count = 0
-        if self._version != self._tables.version:
-            self._current, self._wanted, self._version = None, bytearray(), self._tables.version
-        current, wanted, more = self._current, self._wanted, True  # the last run's peer is the next one's as a rule
+        (current, wanted), more = self._last_run(), True
         for _ in range(READS):
             if not size:
                 if offset > full:
@@ -117,8 +115,7 @@ class Uplink:
                 try:
                     size = readv((view[offset + LENGTH : offset + LARGEST],))
                 except OSError as error:
-                    self.gone = not isinstance(error, BlockingIOError)
-                    more = False
+                    more, self.gone = False, not isinstance(error, BlockingIOError)
                     break
             if buffer[offset + 14] < 0x60:
                 target = buffer[offset + 30 : offset + 34]
@@ -131,9 +128,9 @@ class Uplink:
                 peer = self._place(target, offset + LENGTH, size, current if count else None)
                 if peer is None:
                     size = 0
-                    if self._aside > SIDES:
-                        break
-                    continue
+                    if self._aside <= SIDES:
+                        continue
+                    break
                 if count and peer is not current:
                     self._left = size
                     break
@@ -145,15 +142,20 @@ class Uplink:
             _length.pack_into(buffer, offset, size)
             offset = end
             count += 1
-            if size > SMALL and end + size - start > port.FULL_ENVELOPE:
-                break  # the next one is as large, as a rule
+            if size > SMALL and end + size - start > port.FULL_ENVELOPE:  # the next one is as large, as a rule
+                break
             size = 0
         self._start, self._current, self._wanted = offset, current, wanted
-        if self._sides:  # what lies aside for this peer was read before its run began
-            self._ship_sides()
+        self._ship_sides()  # what lies aside for this peer was read before its run began
         if count and current is not None:
             self._ship(current, view[start:offset], count)
         return more
+
+    def _last_run(self) -> tuple[Peer | None, bytearray]:
+        """Peer and destination of the last run, which are the next one's as a rule; nobody once the tables changed."""
+        if self._version != self._tables.version:
+            self._current, self._wanted, self._version = None, bytearray(), self._tables.version
+        return self._current, self._wanted
 
     def _rebase(self) -> int:
         """Where a run begins whose first record was read already: there, unless that is too far back by now."""
