@@ -121,7 +121,8 @@ class Happenings:
         rooms, peer = self._rooms, event.peer
         for label in [key for key, owner in rooms.labels.items() if owner.peer == peer and owner.relay is None]:
             del rooms.labels[label]
-        rooms.pending.pop(peer, None)
+        for table in (rooms.pending, rooms.highest, rooms.heard):
+            table.pop(peer, None)
         rooms.out.append(port.DropPeer(peer))
         rooms.paths.tell(paths_told.SessionDown(peer), now=now)
         rooms.gossip.tell(gossip_told.SessionDown(peer), now=now)

@@ -50,7 +50,6 @@ class Inbound:
             said.Rekeyed: self._rekey,
             said.Leave: self._leave,
         }
-        self._highest: dict[NodeId, tuple[int, int]] = {}
 
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
         """Take one UDP payload that is not data."""
@@ -115,10 +114,10 @@ class Inbound:
     ) -> None:
         rooms, peer = self._rooms, owner.peer
         epoch, counter = position
-        newest = self._highest.get(peer)
+        newest = rooms.highest.get(peer)
         highest = newest is None or newest[0] != epoch or counter > newest[1]
         if highest:
-            self._highest[peer] = position
+            rooms.highest[peer] = position
         if owner.relay is not None:
             self._outbound.use_circuit(peer, owner.relay, size)
         rooms.paths.tell(paths.Heard(peer, where, size, highest), now=now)

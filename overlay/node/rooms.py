@@ -60,6 +60,8 @@ class Rooms:
         """Sessions that opened and may not seal yet."""
         self.faces: dict[NodeId, tuple[str, Record]] = {}
         """Name and record of each member as last told: gossip forgets those that left."""
+        self.highest: dict[NodeId, tuple[int, int]] = {}
+        """Epoch and counter of the newest control frame of a peer."""
         self.heard: dict[NodeId, float] = {}
         """When gossip was last told that a peer is there."""
         self.departed: dict[NodeId, Departed] = {}

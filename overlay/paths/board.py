@@ -11,9 +11,15 @@ from overlay.paths import events as happened
 from overlay.paths.endpoints import Surroundings
 from overlay.paths.peer import Peer
 from overlay.paths.way import Way
-from overlay.values import Direct, NodeId
+from overlay.values import Direct, NodeId, guess_source
+from punch.limiter import TokenBucket
 from punch.timers import Timers
 from punch.values import Endpoint, SocketId
+
+KNOCKS, KNOCK_TIME = 60, 600.0
+"""Unanswered packets to one host (IPv6: /64) in so many seconds, over all peers and records (protocol section 9)."""
+MOST_HOSTS = 4096
+"""Hosts remembered for that; beyond them nobody new is knocked at."""
 
 
 class Timer(Enum):
@@ -57,6 +63,32 @@ class Board:
         self.news: deque[happened.Event] = deque()
         self.drops: dict[str, int] = {}
         self.leaving = False
+        self._knocks: dict[str, TokenBucket] = {}
+
+    def may_knock(self, endpoint: Endpoint, *, packets: int = 1, now: float) -> bool:
+        """Whether an endpoint that only a record names may get `packets` more; counted, so that nobody aims us."""
+        host = guess_source(Direct(SocketId(0), endpoint))
+        bucket = self._knocks.get(host)
+        if bucket is None:
+            if len(self._knocks) >= MOST_HOSTS:
+                self._knocks = {key: each for key, each in self._knocks.items() if each.full_at() > now}
+            if len(self._knocks) >= MOST_HOSTS:
+                self.drop("knock_hosts")
+                return False
+            bucket = self._knocks[host] = TokenBucket(depth=KNOCKS, rate=KNOCKS / KNOCK_TIME, now=now)
+        if bucket.take(packets, now=now):
+            return True
+        self.drop("knock_budget")
+        return False
+
+    def answered_from(self, endpoint: Endpoint) -> None:
+        """Somebody of the network answers there: what was sent there counts no more."""
+        self._knocks.pop(guess_source(Direct(SocketId(0), endpoint)), None)
+
+    def forget_stranger(self, peer: Peer) -> None:
+        """Keep nothing of one that no record names, that has no session and no way."""
+        if not (peer.known or peer.session or peer.ways):
+            self.peers.pop(peer.node, None)
 
     def peer(self, node: NodeId) -> Peer:
         """The peer, made when it is new."""

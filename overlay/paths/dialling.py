@@ -9,6 +9,7 @@ from overlay.paths.board import Board, Timer
 from overlay.paths.dials import MOST_ENDPOINTS, Dial, Dials
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
+from overlay.paths.way import TRIES
 from overlay.values import Direct, Link, NodeId, Relayed
 from punch.values import Endpoint, parse_endpoint
 
@@ -202,7 +203,7 @@ class Dialling:
         peer.dialled_direct = True
         for endpoint in self._proving.dialable(peer):
             via = self._board.socket_for(endpoint)
-            if via is not None:
+            if via is not None and self._board.may_knock(endpoint, packets=TRIES, now=now):
                 self._dial(peer, Direct(via, endpoint), now=now)
 
     def _dial(self, peer: Peer, link: Link, *, now: float) -> None:

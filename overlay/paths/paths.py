@@ -275,6 +275,7 @@ class Paths:
         if peer is not None and peer.session:
             self._end_session(peer, now=now)
             self._dialling.session_down(peer, now=now)
+            self._board.forget_stranger(peer)
 
     def _end_session(self, peer: Peer, *, now: float) -> None:
         peer.session = False
@@ -304,6 +305,7 @@ class Paths:
             return
         peer.ways.pop(fact.relay, None)
         self._board.settle(peer, now=now)
+        self._board.forget_stranger(peer)
         if peer.current:
             return
         if peer.relays:

@@ -46,11 +46,13 @@ class Proving:
         """Send the next Challenge of a row, or end the row."""
         if not peer.session or self._board.leaving:
             return
-        known = not isinstance(way.where, Direct) or (way.heard_at or 0.0) > now - HEARD_LATELY
+        where = way.where
+        known = not isinstance(where, Direct) or (way.heard_at or 0.0) > now - HEARD_LATELY
         if way.tries >= (TRIES_KNOWN if known else TRIES):
             self._unanswered(peer, way, now=now)
             return
-        self._challenge(peer, way, BASE_SIZE, now=now)
+        if known or way.proven or not isinstance(where, Direct) or self._board.may_knock(where.endpoint, now=now):
+            self._challenge(peer, way, BASE_SIZE, now=now)
         wait = min(LAST_WAIT, FIRST_WAIT * 2.0**way.tries)
         way.tries += 1
         self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
@@ -116,6 +118,7 @@ class Proving:
         self._board.settle(peer, now=now)
         if first:
             if isinstance(where, Direct) and scope(where.endpoint.host) != "never":
+                self._board.answered_from(where.endpoint)
                 self._board.news.append(happened.AnsweredFrom(where.endpoint))
             self.try_sizes(peer, way, now=now)
 

@@ -94,11 +94,13 @@ class Loop:
         """From now on the node lives."""
         self._node = node
         self._pump()
+        self._storage.flush()
         self._loop.call_later(TICK, self._tick)
 
     def stop(self) -> None:
         """No timer and no task is left behind."""
         self._node = None
+        self._storage.flush()
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
@@ -181,6 +183,7 @@ class Loop:
         if (at := node.next_timeout()) is not None and at <= now:
             node.handle_timeout(now=now)
         self._pump()
+        self._storage.flush()
         self._loop.call_later(TICK, self._tick)
 
     def _resolve(self, command: Resolve) -> None:

@@ -7,6 +7,7 @@ import logging
 import random
 import secrets
 import signal
+import socket
 from typing import Any
 
 import anyio
@@ -125,8 +126,8 @@ class _Run:
         wires.connect(loop.receive, loop.tell)
         if wires.udp.port_moved:
             node.tell(_port_moved(setup.port, self._launch.config.node.port), now=clock())
-        for socket, local in wires.udp.sockets():
-            node.tell(told.SocketOpened(socket, local), now=clock())
+        for socket_id, local in wires.udp.sockets():
+            node.tell(told.SocketOpened(socket_id, local), now=clock())
         node.tell(told.AddressesChanged(addresses), now=clock())
         running = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -191,13 +192,26 @@ class _Run:
                 await anyio.wait_readable(bell)
                 await anyio.sleep(BELL_WAIT)
                 silence_bell(bell)
+                self._look_for_device()
                 addresses = await anyio.to_thread.run_sync(read_addresses)
                 opened, closed = self._wires.udp.know(addresses)
-                for socket in closed:
-                    self._loop.tell(told.SocketClosed(socket))
-                for socket, local in opened:
-                    self._loop.tell(told.SocketOpened(socket, local))
+                for gone in closed:
+                    self._loop.tell(told.SocketClosed(gone))
+                for came, local in opened:
+                    self._loop.tell(told.SocketOpened(came, local))
                 self._loop.tell(told.AddressesChanged(addresses))
+
+    def _look_for_device(self) -> None:
+        dev = self._wires.dev
+        if dev is None or _has_device(dev):
+            return
+        self._loop.tell(
+            told.ProblemFound(
+                "device_gone",
+                f"The device {dev} was removed: no packet of this host reaches the network any more.",
+                "End the node (overlay leave) and join again.",
+            )
+        )
 
 
 async def _keys(found: dict[str, Any], network: str, secret: str) -> None:
@@ -207,6 +221,14 @@ async def _keys(found: dict[str, Any], network: str, secret: str) -> None:
 
 async def _addresses(found: dict[str, Any]) -> None:
     found["addresses"] = await anyio.to_thread.run_sync(read_addresses)
+
+
+def _has_device(name: str) -> bool:
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
 
 
 def _port_moved(port: int, wanted: int) -> told.ProblemFound:

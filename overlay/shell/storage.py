@@ -47,6 +47,7 @@ class Storage:
         self._warn = warn
         self._kept: dict[str, Any] = {}
         self._failed = False
+        self._dirty = False
 
     def seed(self) -> bytes:
         """The 32-byte identity seed, made at the first start.
@@ -87,12 +88,18 @@ class Storage:
         )
 
     def keep(self, **changed: Any) -> None:
-        """Write what changed of memory.json: ipv4, sequence, records (bytes), endpoints (texts). Never raises."""
+        """Take what changed of memory.json: ipv4, sequence, records (bytes), endpoints (texts); `flush` writes it."""
         if "records" in changed:
             changed["records"] = [base64.b64encode(each).decode() for each in changed["records"]]
-        if all(self._kept.get(key) == value for key, value in changed.items()):
+        if any(self._kept.get(key) != value for key, value in changed.items()):
+            self._kept.update(changed)
+            self._dirty = True
+
+    def flush(self) -> None:
+        """Write what changed since the last time. Never raises: what cannot be written is said once."""
+        if not self._dirty:
             return
-        self._kept.update(changed)
+        self._dirty = False
         try:
             self._write(self._folder / "memory.json", json.dumps(self._kept, indent=1))
             self._failed = False

@@ -52,6 +52,7 @@ def test_memory_comes_back(tmp_path: Path) -> None:
     first, _ = storage(tmp_path)
     first.keep(ipv4="10.64.1.2", sequence=7)
     first.keep(records=(b"\x00record",), endpoints=["192.0.2.1:5", "[2001:db8::1]:6"])
+    first.flush()
     assert storage(tmp_path)[0].memory() == Memory(
         ipv4="10.64.1.2",
         sequence=7,
@@ -64,9 +65,11 @@ def test_memory_comes_back(tmp_path: Path) -> None:
 def test_what_was_remembered_is_kept_by_the_next_change(tmp_path: Path) -> None:
     first, _ = storage(tmp_path)
     first.keep(ipv4="10.64.1.2", sequence=7)
+    first.flush()
     second, _ = storage(tmp_path)
     second.memory()
     second.keep(endpoints=["192.0.2.1:5"])
+    second.flush()
     assert storage(tmp_path)[0].memory().sequence == 7
 
 
@@ -91,8 +94,9 @@ def test_a_folder_in_place_of_a_file_is_set_aside(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_once_and_survived(tmp_path: Path) -> None:
     kept, warnings = storage(tmp_path / "gone")
-    kept.keep(sequence=1)
-    kept.keep(sequence=2)
+    for number in (1, 2):
+        kept.keep(sequence=number)
+        kept.flush()
     assert len(warnings) == 1
     assert "cannot remember" in warnings[0]
 
