@@ -17,7 +17,8 @@ from punch.timers import Timers
 from punch.values import Endpoint, SocketId
 
 KNOCKS, KNOCK_TIME = 60, 600.0
-"""Unanswered packets to one host (IPv6: /64) in so many seconds, over all peers and records (protocol section 9)."""
+"""Unanswered packets to one host (IPv6: /64) in so many seconds, over all peers and records (protocol section 9):
+half of them at once, half as they come back, so that no window of that length sees more."""
 MOST_HOSTS = 4096
 """Hosts remembered for that; beyond them nobody new is knocked at."""
 
@@ -75,7 +76,7 @@ class Board:
             if len(self._knocks) >= MOST_HOSTS:
                 self.drop("knock_hosts")
                 return False
-            bucket = self._knocks[host] = TokenBucket(depth=KNOCKS, rate=KNOCKS / KNOCK_TIME, now=now)
+            bucket = self._knocks[host] = TokenBucket(depth=KNOCKS / 2, rate=KNOCKS / 2 / KNOCK_TIME, now=now)
         if bucket.take(packets, now=now):
             return True
         self.drop("knock_budget")

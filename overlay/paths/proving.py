@@ -47,7 +47,8 @@ class Proving:
         if not peer.session or self._board.leaving:
             return
         where = way.where
-        known = not isinstance(where, Direct) or (way.heard_at or 0.0) > now - HEARD_LATELY
+        heard_lately = way.heard_at is not None and way.heard_at > now - HEARD_LATELY
+        known = not isinstance(where, Direct) or heard_lately
         if way.tries >= (TRIES_KNOWN if known else TRIES):
             self._unanswered(peer, way, now=now)
             return
