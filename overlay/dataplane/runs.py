@@ -1,4 +1,4 @@
-"""A run of equal UDP packets in an opened envelope becomes one UDP super-packet for our kernel: one write, not sixty.
+"""A run of equal UDP packets in an opened envelope becomes one UDP super-packet for our kernel: one write, not sixteen.
 
     | len vnet IP UDP | payload | len vnet IP UDP | payload | len vnet IP UDP | payload |
           first           |            like           |            like           |
@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import struct
 
-from overlay.dataplane.abi import GSO_UDP_L4, MAX_SEGMENTS, NEEDS_CSUM, UDP_CSUM, VNET
+from overlay.dataplane.abi import GSO_UDP_L4, NEEDS_CSUM, UDP_CSUM, VNET
 from overlay.dataplane.envelope import LENGTH
 
+MAX_PACKETS = 16
+"""Packets joined at most. A datagram socket holds some 150 small ones by default: a longer run, or several without a
+pause for the application (`tun.linux` makes one), would mostly be lost there."""
 MAX_BYTES = 60_000
 """Payload bytes joined at most: an IP packet says its length in 16 bits."""
 
@@ -42,7 +45,7 @@ def like_first(buffer: bytearray, at: int, size: int, end: int) -> int:
     stride = size + LENGTH
     start = at - LENGTH
     here = start + stride
-    last = min(end, start + stride * min(MAX_SEGMENTS, MAX_BYTES // payload)) - stride
+    last = min(end, start + stride * min(MAX_PACKETS, MAX_BYTES // payload)) - stride
     span = udp + _UDP_HEADER - start
     if six:
         whole = buffer[start : start + span]

@@ -75,7 +75,7 @@ class LinuxTun:
         self.offloads = _enable(fd) if vnet else 0
         self.readv: Callable[[Sequence[memoryview]], int] = partial(os.readv if vnet else _readv_bare, fd)
         self.write: Callable[[Buffer], int] = partial(os.write if vnet else _write_bare, fd)
-        self.writev: Callable[[Sequence[Buffer]], int] = partial(os.writev if vnet else _writev_bare, fd)
+        self.writev: Callable[[Sequence[Buffer]], int] = partial(_writev if vnet else _writev_bare, fd)
         self._bring_up(alias)
 
     def fileno(self) -> int:
@@ -183,6 +183,13 @@ def _has_ipv6(name: str) -> bool:
 def _word(text: str) -> str:
     """One word of an `ip -batch` line."""
     return '"' + "".join(each for each in text if each.isprintable() and each not in '"\\')[:64] + '"'
+
+
+def _writev(fd: int, buffers: Sequence[Buffer]) -> int:
+    """Write a run of packets, then let the application that they wake read them before more arrive."""
+    size = os.writev(fd, buffers)
+    os.sched_yield()
+    return size
 
 
 # A kernel without the virtio-net header: it is put in front of what is read, and must be empty in what is written.

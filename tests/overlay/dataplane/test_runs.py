@@ -31,7 +31,7 @@ def run_of(packets: list[bytes], headers: list[bytes] | None = None) -> int:
 
 @PAIRS
 @settings(max_examples=40, deadline=None)
-@given(size=st.integers(1, 1300), count=st.integers(2, 46))
+@given(size=st.integers(1, 1300), count=st.integers(2, 16))
 def test_joined_and_cut_again_is_the_same(a: str, b: str, size: int, count: int) -> None:
     packets = [udp(a, b, bytes((number,)) * size, ident=number + 5) for number in range(count)]
     buffer, end = envelope(packets)
@@ -45,9 +45,9 @@ def test_joined_and_cut_again_is_the_same(a: str, b: str, size: int, count: int)
 
 
 @PAIRS
-def test_one_write_carries_sixty_four_at_most(a: str, b: str) -> None:
-    assert run_of([udp(a, b, b"x" * 200) for _ in range(100)]) == 64
-    assert run_of([udp(a, b, b"x" * 1400) for _ in range(44)]) == 42, "60,000 bytes at most"
+def test_one_write_carries_sixteen_at_most(a: str, b: str) -> None:
+    assert run_of([udp(a, b, b"x" * 200) for _ in range(100)]) == 16
+    assert run_of([udp(a, b, b"x" * 8900) for _ in range(7)]) == 6, "60,000 bytes at most"
 
 
 @PAIRS
