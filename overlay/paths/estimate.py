@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 
+SETTLING = 6
+"""Samples of which the least counts: the first ones queue behind the starts of two nodes, and nothing follows them on
+an idle way for long."""
+
 
 class RoundTrip:
     """Smoothed RTT and mean deviation after RFC 6298 section 2 (alpha 1/8, beta 1/4), in seconds."""
 
-    __slots__ = ("jitter", "smoothed")
+    __slots__ = ("_samples", "jitter", "smoothed")
 
     def __init__(self) -> None:
+        self._samples = 0
         self.smoothed: float | None = None
         self.jitter: float | None = None
 
     def sample(self, rtt: float) -> None:
         """Take one measured round trip."""
-        if self.smoothed is None or self.jitter is None:
-            self.smoothed, self.jitter = rtt, rtt / 2
+        self._samples += 1
+        if self.smoothed is None or self.jitter is None or self._samples <= SETTLING:
+            self.smoothed = rtt if self.smoothed is None else min(self.smoothed, rtt)
+            self.jitter = self.smoothed / 2
             return
         self.jitter += (abs(self.smoothed - rtt) - self.jitter) / 4
         self.smoothed += (rtt - self.smoothed) / 8
