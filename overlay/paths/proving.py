@@ -116,6 +116,8 @@ class Proving:
         way.answered(message.token, now=now)
         way.heard(now=now)
         self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
+        if first and way.moved:
+            self._leave_old(peer, way, now=now)
         self._board.settle(peer, now=now)
         if first:
             if isinstance(where, Direct) and scope(where.endpoint.host) != "never":
@@ -123,12 +125,21 @@ class Proving:
                 self._board.news.append(happened.AnsweredFrom(where.endpoint))
             self.try_sizes(peer, way, now=now)
 
+    def _leave_old(self, peer: Peer, way: Way, *, now: float) -> None:
+        """The peer moved here: its other direct ways must answer before they are believed again."""
+        way.moved = False
+        for other in list(peer.ways.values()):
+            if other is not way and other.proven and isinstance(other.where, Direct):
+                other.doubtful = True
+                self.ask(peer, other, now=now)
+
     def came_from(self, peer: Peer, where: Direct, size: int, *, now: float) -> None:
         """A frame with the highest counter came from a source that is no way of ours yet: a candidate."""
         if not peer.session:
             return
         way = peer.fresh_way(where) or peer.way(where, peer.label)
         way.allowance += AMPLIFICATION * size
+        way.moved = True
         if not way.proven and way.allowance >= BASE_SIZE:
             way.allowance -= BASE_SIZE
             self.ask_once(peer, way, now=now)

@@ -29,6 +29,7 @@ class Way:
         "doubtful",
         "heard_at",
         "label",
+        "moved",
         "proven_at",
         "rtt",
         "sent_at",
@@ -47,6 +48,8 @@ class Way:
         self.sent_at = 0.0
         self.doubtful = False
         """Sent on it and nothing opened: used together with a spare until it answers."""
+        self.moved = False
+        """The peer itself came this way with its newest frame: once proven, traffic moves here."""
         self.tries = 0
         self.size = BASE_SIZE
         self.sized = 0
