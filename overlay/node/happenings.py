@@ -27,6 +27,8 @@ from punch.values import Endpoint, parse_endpoint
 
 MOST_REMEMBERED = 32
 """Endpoints kept for the next start."""
+MOST_DEPARTED = 256
+"""Members listed as gone; the newest are kept."""
 
 
 class Happenings:
@@ -196,6 +198,8 @@ class Happenings:
         if face is not None and (known is None or left):
             name, record = face
             rooms.departed[peer] = Departed(name, record, now)
+            while len(rooms.departed) > MOST_DEPARTED:
+                del rooms.departed[next(iter(rooms.departed))]
             rooms.news.append(node.PeerGone(peer, name, left))
 
     def _neighbour_up(self, event: paths.NeighbourUp, *, now: float) -> None:

@@ -7,6 +7,7 @@ from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
 from overlay.paths.dials import MOST_ENDPOINTS, Dial, Dials
+from overlay.paths.endpoints import may_dial, scope
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.way import TRIES
@@ -17,8 +18,8 @@ NOBODY_AFTER = 3.0
 """Seconds of dialling in vain after which a person is told."""
 RELAY_HEAD_START = 1.0
 """Seconds a handshake over a relay gets before the endpoints of a record are dialled too."""
-STOP_AFTER = 4.0
-"""4 packets: 0, 250, 750, 1,750 ms, and the wait for the last (protocol section 5)."""
+STOP_AFTER = 3.7
+"""4 packets: 0, 250, 750, 1,750 ms, and no fifth at 3,750 (protocol section 5)."""
 REACH_FIRST, REACH_LAST = 2.0, 60.0
 """Seconds between attempts to get a session with a member; doubles."""
 GIVE_UP_AFTER = 5.0
@@ -63,17 +64,22 @@ class Dialling:
         if self._board.leaving:
             return
         dial.open = []
+        failure = "this host has no socket of its address family"
         for endpoint in dial.endpoints:
             holder = self._holder(endpoint)
             if holder is not None:
                 dial.holder = holder
                 return
             via = self._board.socket_for(endpoint)
-            if via is not None:
+            if scope(endpoint.host) == "never":
+                failure = "loopback, unspecified and multicast addresses are never dialled"
+            elif dial.remembered and not may_dial(endpoint, around=self._board.around, shares_public=False):
+                failure = "it is not near any more"
+            elif via is not None:
                 dial.open.append(endpoint)
                 self._board.out.append(do.Dial(Direct(via, endpoint), None))
         if not dial.open:
-            dial.failure = "this host has no socket of its address family"
+            dial.failure = failure
             self._retry_later(dial, now=now)
 
     def _holder(self, endpoint: Endpoint) -> NodeId | None:

@@ -37,6 +37,8 @@ class Paths:
         self._dialling = Dialling(self._board, self._proving)
         self._upkeep = Upkeep(self._board, self._proving, self._dialling)
         self._given: tuple[Endpoint, ...] = ()
+        self._surveyed = False
+        """This host's addresses were told, if only that there are none."""
         self._seen: dict[Endpoint, NodeId] = {}
         self._handlers: dict[type, Callable[..., None]] = {
             told.SocketOpened: self._socket_opened,
@@ -176,9 +178,9 @@ class Paths:
         self._board.news.append(happened.SelfViewChanged())
 
     def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
-        if fact.addresses == self._board.around.addresses:
+        if self._surveyed and fact.addresses == self._board.around.addresses:
             return
-        first = not self._board.around.addresses
+        first, self._surveyed = not self._surveyed, True
         self._board.around = msgspec.structs.replace(self._board.around, addresses=fact.addresses)
         self._board.news.append(happened.SelfViewChanged())
         if first:
@@ -226,6 +228,7 @@ class Paths:
         peer.known = False
         peer.reached = False
         self._end_session(peer, now=now)
+        self._dialling.session_down(peer, now=now)
         del self._board.peers[fact.peer]
 
     def _session_up(self, fact: told.SessionUp, *, now: float) -> None:

@@ -43,8 +43,11 @@ def silence_bell(bell: socket.socket) -> None:
             continue
 
 
-def read_addresses() -> Addresses:
-    """Addresses of interfaces that are up; loopback, tentative and overlay ones are left out. Blocks for some ms."""
+def read_addresses() -> Addresses | None:
+    """Addresses of interfaces that are up, without loopback, tentative and overlay ones; None: they cannot be read.
+
+    Blocks for some ms.
+    """
     env = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
@@ -52,7 +55,7 @@ def read_addresses() -> Addresses:
         )
         links = json.loads(done.stdout or b"[]")
     except (OSError, subprocess.SubprocessError, ValueError):
-        return ()
+        return None
     found: list[tuple[str, int, str]] = []
     for link in links:
         if not str(link.get("ifalias", "")).startswith(ALIAS):

@@ -19,7 +19,7 @@ from overlay.config.launch import Launch
 from overlay.config.schema import Config
 from overlay.control.server import ControlSocket
 from overlay.dataplane.turns import TurnsLoop
-from overlay.errors import UsageError
+from overlay.errors import OverlayError
 from overlay.identity import Identity, NetworkKeys, network_keys, stretch
 from overlay.node import events as happened
 from overlay.node import facts as told
@@ -129,13 +129,13 @@ class _Run:
         for socket_id, local in wires.udp.sockets():
             node.tell(told.SocketOpened(socket_id, local), now=clock())
         node.tell(told.AddressesChanged(addresses), now=clock())
-        running = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            running.add_signal_handler(number, self._leave)
-        running.add_signal_handler(signal.SIGHUP, self._reload_soon)
         loop.start(node)
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
+            running = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                running.add_signal_handler(number, self._leave)
+            running.add_signal_handler(signal.SIGHUP, self._reload_soon)
             tasks.start_soon(control.serve, self._answers.answer)
             tasks.start_soon(self._watch_addresses)
             await gone.wait()
@@ -176,7 +176,7 @@ class _Run:
     async def _reload(self) -> None:
         try:
             config: Config = self._launch.reload()
-        except UsageError as error:
+        except OverlayError as error:
             _LOG.warning("the config was not reread: %s", error.text)
             return
         advertise = await advertised(config.node.advertise)
@@ -194,6 +194,8 @@ class _Run:
                 silence_bell(bell)
                 self._look_for_device()
                 addresses = await anyio.to_thread.run_sync(read_addresses)
+                if addresses is None:
+                    continue
                 opened, closed = self._wires.udp.know(addresses)
                 for gone in closed:
                     self._loop.tell(told.SocketClosed(gone))
@@ -220,7 +222,7 @@ async def _keys(found: dict[str, Any], network: str, secret: str) -> None:
 
 
 async def _addresses(found: dict[str, Any]) -> None:
-    found["addresses"] = await anyio.to_thread.run_sync(read_addresses)
+    found["addresses"] = await anyio.to_thread.run_sync(read_addresses) or ()
 
 
 def _has_device(name: str) -> bool:
