@@ -247,6 +247,9 @@ class Gossip:
         self._take(fact.record, fact.peer, handshake=True, now=now)
         self._members.heard(fact.peer, now=now)
         self._spread.up(fact.peer, now=now)
+        if self._members.get(fact.peer) is None:
+            # It left, came back, and forgot how far it had counted: it goes above what we remember.
+            self._spread.remind(fact.peer, fact.peer, now=now)
         self._claim_soon(now=now)
 
     def _take_all(self, records: list[bytes], peer: NodeId | None, *, now: float) -> None:
@@ -262,11 +265,22 @@ class Gossip:
             return
         if handshake and record.id != peer:
             self._drop("record_foreign")
+        elif self._is_own_from_before(record, signed):
+            self._own.outbid(record.sequence)
         elif self._is_news(record, signed, peer, now) and self._admit(record, peer, now):
             if is_signed(signed, record, self._network):
                 self._keep(record, signed, peer, now=now)
             else:
                 self._drop("record_forged")
+
+    def _is_own_from_before(self, record: Record, signed: bytes) -> bool:
+        """Our own record under the sequence of the present one, saying something else: we forgot how far we counted."""
+        return (
+            record.id == self._own.id
+            and record.sequence == self._own.record.sequence
+            and signed != self._own.signed
+            and is_signed(signed, record, self._network)
+        )
 
     def _is_news(self, record: Record, signed: bytes, peer: NodeId | None, now: float) -> bool:
         """Newer than what we know; or as new, of one that was given up and is here itself."""

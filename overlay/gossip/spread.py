@@ -197,7 +197,8 @@ class Spread:
         for raw, sequence in entries:
             node = NodeId(raw)
             held = self._members.sequence(node)
-            if sequence <= held:
+            returned = node == peer and sequence == held and self._members.get(node) is None
+            if sequence <= held and not returned:
                 self._knows(peer, neighbour, node, sequence < held, now)
             elif held >= 0 or strangers < room:
                 strangers += held < 0

@@ -313,3 +313,20 @@ def _ping_passes(village: Village, a: str, b: str) -> None:
     token = len(village.nodes[a].seen) + 1_000_000
     village.nodes[a].tell(PingAsked(village.nodes[b].node.id, token), now=village.world.now)
     village.world.run_until(lambda: any(event.token == token for event in village.events(a, PongHeard)), within=2.0)
+
+
+def test_a_given_peer_that_left_is_dialled_until_it_is_back_even_without_its_memory() -> None:
+    village = Village()
+    with village.world:
+        vps = village.join("vps")
+        village.join("ann", "vps")
+        village.paths(within=2.0, ann_vps="direct")
+        village.world.run_for(5.0)
+        vps.tell(LeaveAsked(), now=village.world.now)
+        village.world.run_for(1.0)
+        address = village.world.addresses("vps")[0]
+        village.crash("vps")
+        village.world.run_until(lambda: village.problems("ann") == ["no_peer"], within=10.0)
+        village.join("vps", address=address)
+        village.paths(within=70.0, ann_vps="direct")
+        assert village.problems("ann") == []
