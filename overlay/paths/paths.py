@@ -245,6 +245,7 @@ class Paths:
         self._upkeep.session_up(peer, now=now)
         if isinstance(fact.link, Direct):
             way = peer.fresh_way(fact.link) or peer.way(fact.link, fact.label)
+            way.routable, way.candidate = True, False
             way.heard(now=now)
             self._proving.ask(peer, way, now=now)
         elif fact.dialled and fact.link.relay not in peer.ways:
@@ -321,8 +322,11 @@ class Paths:
     def _heard(self, fact: told.Heard, *, now: float) -> None:
         peer = self._board.peer(fact.peer)
         self._upkeep.heard(peer, fact.where, now=now)
-        if fact.highest and isinstance(fact.where, Direct) and fact.where not in peer.ways:
-            self._proving.came_from(peer, fact.where, fact.size, now=now)
+        way = peer.ways.get(fact.where)
+        if isinstance(fact.where, Direct) and (way is None or not way.proven):
+            self._proving.came_from(peer, fact.where, fact.size, highest=fact.highest, now=now)
+        elif way is not None and not way.proven:
+            self._proving.ask(peer, way, now=now)
 
     def _message_heard(self, fact: told.MessageHeard, *, now: float) -> None:
         peer, message = self._board.peer(fact.peer), fact.message

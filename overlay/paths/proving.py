@@ -14,8 +14,7 @@ from overlay.wire.messages import Answer, Challenge
 from punch.values import Endpoint
 
 TRIES_KNOWN = 16
-"""Packets for a way that stands to reason: a circuit that was opened, a source that was heard lately."""
-HEARD_LATELY = 30.0
+"""Packets for a way that stands to reason: a circuit that was opened, an endpoint where the peer was reached."""
 LAST_WAIT = 2.0
 """Seconds between two Challenges at most."""
 SIZE_ROUNDS = 2
@@ -47,18 +46,20 @@ class Proving:
         if not peer.session or self._board.leaving:
             return
         where = way.where
-        heard_lately = way.heard_at is not None and way.heard_at > now - HEARD_LATELY
-        known = not isinstance(where, Direct) or heard_lately
+        known = not isinstance(where, Direct) or way.routable
         if way.tries >= (TRIES_KNOWN if known else TRIES):
             self._unanswered(peer, way, now=now)
             return
-        if known or way.proven or not isinstance(where, Direct) or self._board.may_knock(where.endpoint, now=now):
+        fair = known or way.candidate or not isinstance(where, Direct)
+        if fair or (isinstance(where, Direct) and self._board.may_knock(where.endpoint, now=now)):
             self._challenge(peer, way, BASE_SIZE, now=now)
         wait = min(LAST_WAIT, FIRST_WAIT * 2.0**way.tries)
         way.tries += 1
         self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
 
     def _challenge(self, peer: Peer, way: Way, size: int, *, now: float) -> None:
+        if not way.spend(size):
+            return
         token = self._board.entropy.randbytes(8)
         way.challenged(token, size, now=now)
         self._board.out.append(do.SendOn(peer.node, way.where, Challenge(token), pad=size))
@@ -95,8 +96,9 @@ class Proving:
 
     def challenged(self, peer: Peer, where: Where, message: Challenge, size: int, *, now: float) -> None:
         """The peer asks: answer on the same way, alike in size."""
-        self._board.out.append(do.SendOn(peer.node, where, Answer(message.token), pad=size))
         way = peer.ways.get(where)
+        if way is None or way.spend(size):
+            self._board.out.append(do.SendOn(peer.node, where, Answer(message.token), pad=size))
         if way is not None and not way.proven and peer.session:
             self.ask(peer, way, now=now)
 
@@ -133,20 +135,19 @@ class Proving:
                 other.doubtful = True
                 self.ask(peer, other, now=now)
 
-    def came_from(self, peer: Peer, where: Direct, size: int, *, now: float) -> None:
-        """A frame with the highest counter came from a source that is no way of ours yet: a candidate."""
+    def came_from(self, peer: Peer, where: Direct, size: int, *, highest: bool, now: float) -> None:
+        """A frame came by no proven way: with the highest counter its source is a candidate, fed by its bytes."""
         if not peer.session:
             return
-        way = peer.fresh_way(where) or peer.way(where, peer.label)
+        way = peer.fresh_way(where)
+        if way is None:
+            if not highest:
+                return
+            way = peer.way(where, peer.label)
+            way.candidate = way.moved = True
         way.allowance += AMPLIFICATION * size
-        way.moved = True
-        if not way.proven and way.allowance >= BASE_SIZE:
-            way.allowance -= BASE_SIZE
-            self.ask_once(peer, way, now=now)
-
-    def ask_once(self, peer: Peer, way: Way, *, now: float) -> None:
-        """One Challenge within a candidate's allowance; each further one needs bytes of its own."""
-        self._challenge(peer, way, BASE_SIZE, now=now)
+        if not way.proven and (not way.candidate or way.allowance >= BASE_SIZE):
+            self.ask(peer, way, now=now)
 
     def try_endpoints(self, peer: Peer, *, now: float) -> None:
         """Challenge what the peer's record names, over the session there is."""

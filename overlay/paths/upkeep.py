@@ -30,6 +30,8 @@ RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
 ROOT = bytes(8)
 """Gossip's root; anti-entropy comes with the mesh."""
+PONG_SIZE = 64
+"""Bytes of a sealed Pong at most."""
 MOST_PINGS = 64
 """Unanswered Pings remembered for one peer."""
 
@@ -55,7 +57,8 @@ class Upkeep:
     def alive(self, peer: Peer, *, now: float) -> None:
         """The peer is there, whatever the way."""
         peer.heard_at = now
-        self._board.timers.clear((Timer.REDIAL, peer.node))
+        if peer.current:
+            self._board.timers.clear((Timer.REDIAL, peer.node))
         if self._board.timers.get((Timer.SILENCE, peer.node)) is None:
             self._board.timers.set((Timer.SILENCE, peer.node), now + SILENCE_IDLE)
         if not peer.reached and peer.current:
@@ -110,7 +113,8 @@ class Upkeep:
 
     def pinged(self, peer: Peer, where: Where, message: Ping) -> None:
         """Answer where RTT is wanted."""
-        if message.req:
+        way = peer.ways.get(where)
+        if message.req and (way is None or way.spend(PONG_SIZE)):
             self._board.out.append(do.SendOn(peer.node, where, Pong(message.req, ROOT)))
 
     def ponged(self, peer: Peer, where: Where, message: Pong, *, now: float) -> None:

@@ -26,11 +26,13 @@ class Way:
     __slots__ = (
         "_pending",
         "allowance",
+        "candidate",
         "doubtful",
         "heard_at",
         "label",
         "moved",
         "proven_at",
+        "routable",
         "rtt",
         "sent_at",
         "size",
@@ -55,8 +57,12 @@ class Way:
         self.sized = 0
         """How often larger sizes were tried since the proof."""
         self.rtt = RoundTrip()
-        self.allowance: float = 0.0
-        """Bytes an unproven source that came to us may still be sent (3x what it sent)."""
+        self.routable = False
+        """The peer was reached here: a handshake went to and fro, or a Challenge did. Being heard is no such proof."""
+        self.candidate = False
+        """The peer's frames came from here unasked: until proven, what goes there is taken from the allowance."""
+        self.allowance = 0
+        """Bytes a candidate may still be sent (3x what it sent)."""
         self._pending: dict[bytes, tuple[float, int]] = {}
 
     @property
@@ -80,6 +86,7 @@ class Way:
         self.rtt.sample(now - sent)
         self.size = max(self.size, size)
         self.tries = 0
+        self.routable, self.candidate = True, False
         if self.proven_at is None:
             self.proven_at = now
         return True
@@ -87,6 +94,14 @@ class Way:
     def owns(self, token: bytes) -> bool:
         """True when `token` was sent on this way and is not answered yet."""
         return token in self._pending
+
+    def spend(self, size: int) -> bool:
+        """Whether `size` more bytes may go here; taken from a candidate's allowance."""
+        if self.candidate:
+            if self.allowance < size:
+                return False
+            self.allowance -= size
+        return True
 
     def doubt(self) -> None:
         """The proof no longer holds; what was learned of the path's size neither."""

@@ -204,3 +204,35 @@ def test_a_whole_recorded_join_replayed_opens_nothing() -> None:
         assert village.look("vps").network.members == members
         assert village.path("ann", "vps") == "direct"
         ping(village, "vps", "ann")
+
+
+def test_a_member_with_a_false_source_draws_at_most_three_times_its_bytes() -> None:
+    village = relayed()
+    with village.world:
+        vps, victim = home(village, "vps"), udp("198.51.100.7", 5555)
+        given = drawn = 0
+
+        def lie(datagram: Datagram) -> Datagram:
+            nonlocal given, drawn
+            drawn += len(datagram.payload) if datagram.to == victim else 0
+            if datagram.source == home(village, "eve") and datagram.to == vps:
+                given += len(datagram.payload)
+                return Datagram(victim, vps, datagram.payload)
+            return datagram
+
+        village.world.tap(lie)
+        for _ in range(60):
+            village.nodes["eve"].tell(PingAsked(village.nodes["vps"].node.id, 5), now=village.world.now)
+            village.world.run_for(1.0)
+        assert given > 1000
+        assert drawn <= 3 * given
+
+
+def test_a_peer_heard_again_after_silence_is_usable_at_once() -> None:
+    village = relayed()
+    with village.world:
+        village.world.block("vps", "ann")
+        village.world.run_until(lambda: village.path("ann", "vps") == "gone", within=120.0)
+        village.world.run_for(5.0)
+        village.world.unblock("vps", "ann")
+        assert village.paths(within=30.0, ann_vps="direct") < 30.0
