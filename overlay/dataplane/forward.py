@@ -33,7 +33,7 @@ class Forward:
         stop = min(at + size, end)
         if at == 0 and stop < end:
             stop = self._same_label(end, size)
-        if source != circuit.source:
+        if source not in circuit.sources:
             self._tables.drop("circuit_source", -(-(stop - at) // size))
             return stop
         self._relabel(circuit, at, stop, size)

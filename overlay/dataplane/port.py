@@ -119,6 +119,8 @@ class PutCircuit(Struct, frozen=True):
     out_label: Label
     out_via: SocketId
     out_endpoint: Endpoint
+    also: tuple[Endpoint, ...] = ()
+    """Other proven endpoints of the same neighbour: each end of a link chooses its own."""
 
 
 class DropCircuit(Struct, frozen=True):

@@ -164,11 +164,11 @@ class Peer:
 class Circuit:
     """Where frames of a carried circuit go on."""
 
-    __slots__ = ("address", "bytes", "command", "last", "outlet", "source")
+    __slots__ = ("address", "bytes", "command", "last", "outlet", "sources")
 
     def __init__(self, command: port.PutCircuit, outlet: Outlet | None) -> None:
         self.command = command
-        self.source: Endpoint = command.source
+        self.sources: tuple[Endpoint, ...] = (command.source, *command.also)
         self.outlet = outlet
         self.address: Address = outlet.address(command.out_endpoint) if outlet is not None else None
         self.bytes = 0

@@ -93,8 +93,7 @@ class Inbound:
         self._opened(owner, where, len(payload), (header.epoch, header.counter), message, now=now)
 
     def _is_from(self, neighbour: NodeId, source: Endpoint) -> bool:
-        way = self._rooms.paths.neighbour(neighbour)
-        return way is not None and isinstance(way.where, Direct) and way.where.endpoint == source
+        return source in self._rooms.paths.endpoints_of(neighbour)
 
     def _forward(self, payload: bytes, label: Label, source: Endpoint) -> None:
         rooms, onward = self._rooms, self._rooms.forwards.get(label)

@@ -133,8 +133,9 @@ class Outbound:
             return
         came, goes = source.where, target.where
         if isinstance(came, Direct) and isinstance(goes, Direct):
+            also = self._rooms.paths.endpoints_of(command.source)
             self._rooms.out.append(
-                port.PutCircuit(command.label, came.endpoint, command.out_label, goes.via, goes.endpoint)
+                port.PutCircuit(command.label, came.endpoint, command.out_label, goes.via, goes.endpoint, also)
             )
 
     def _stop_forward(self, command: relay.StopForward, *, now: float) -> None:

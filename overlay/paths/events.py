@@ -44,7 +44,7 @@ class NeighbourUp(Struct, frozen=True):
 
 
 class NeighbourMoved(Struct, frozen=True):
-    """The best direct way to the neighbour `peer` changed: circuits follow it."""
+    """The best direct way to the neighbour `peer` changed, or one more is proven: circuits follow."""
 
     peer: NodeId
 

@@ -128,6 +128,12 @@ class Paths:
         peer = self._board.peers.get(node)
         return peer.best_direct() if peer is not None and peer.session else None
 
+    def endpoints_of(self, node: NodeId) -> tuple[Endpoint, ...]:
+        """Where a neighbour is proven to be, all of it: it may send from any of these."""
+        peer = self._board.peers.get(node)
+        ways = peer.ways.values() if peer is not None and peer.session else ()
+        return tuple(way.where.endpoint for way in ways if way.proven and isinstance(way.where, Direct))
+
     def sessions(self) -> list[NodeId]:
         """Peers with a session."""
         return [peer.node for peer in self._board.peers.values() if peer.session]

@@ -125,6 +125,7 @@ class Proving:
             if isinstance(where, Direct) and scope(where.endpoint.host) != "never":
                 self._board.answered_from(where.endpoint)
                 self._board.news.append(happened.AnsweredFrom(where.endpoint))
+                self._board.news.append(happened.NeighbourMoved(peer.node))
             self.try_sizes(peer, way, now=now)
 
     def _leave_old(self, peer: Peer, way: Way, *, now: float) -> None:
