@@ -178,10 +178,21 @@ class Paths:
         for peer in list(self._board.peers.values()):
             gone = [key for key in peer.ways if isinstance(key, Direct) and key.via == fact.socket]
             for key in gone:
-                del peer.ways[key]
+                self._other_socket(peer, key, now=now)
             if gone:
                 self._board.settle(peer, now=now)
         self._board.news.append(happened.SelfViewChanged())
+
+    def _other_socket(self, peer: Peer, where: Direct, *, now: float) -> None:
+        """The socket of a way is gone: another of its family takes it over, in doubt until it is answered."""
+        way = peer.ways.pop(where)
+        self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
+        via = self._board.socket_for(where.endpoint)
+        if via is None or (fresh := Direct(via, where.endpoint)) in peer.ways:
+            return
+        way.where, way.doubtful = fresh, True
+        peer.ways[fresh] = way
+        self._proving.ask(peer, way, now=now)
 
     def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
         if self._surveyed and fact.addresses == self._board.around.addresses:

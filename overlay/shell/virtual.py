@@ -137,7 +137,7 @@ class VirtualNode:
         self.node.tell(fact, now=self._now)
 
     def _send(self, via: SocketId, to: Endpoint, payload: bytes) -> None:
-        self._out.append(Datagram(self._locals[via], to, payload))
+        self._out.append(Datagram(self._locals[V6 if to.is_ipv6 else V4], to, payload))
 
     def _settle(self) -> None:
         for command in self.node.commands():

@@ -1,8 +1,8 @@
 """Ways that need no punching: the same link, IPv6, addresses that were advertised."""
 
-from overlay.node.facts import AddressesChanged, SocketClosed
+from overlay.node.facts import AddressesChanged, SocketClosed, SocketOpened
 from punch.sim import OpenRouter
-from punch.values import SocketId
+from punch.values import SocketId, udp
 from tests.kit.village import Village
 
 
@@ -82,3 +82,16 @@ def test_a_socket_that_went_takes_its_ways_along() -> None:
         assert peer is not None
         assert peer.path.kind == "none"
         assert "203.0.0.2:27182" not in [each.address for each in village.look("ann").self.endpoints]
+
+
+def test_an_address_that_goes_leaves_its_ways_to_the_socket_that_stays() -> None:
+    village = Village()
+    with village.world:
+        village.join("vps")
+        ann = village.join("ann", "vps")
+        village.paths(within=2.0, ann_vps="direct")
+        ann.tell(SocketOpened(SocketId(3), udp("203.0.0.2", 27182)), now=village.world.now)
+        ann.tell(SocketClosed(SocketId(1)), now=village.world.now)
+        assert village.path("ann", "vps") == "direct"
+        village.world.run_for(10.0)
+        assert village.path("ann", "vps") == "direct"

@@ -155,3 +155,14 @@ def test_a_kernel_that_refuses_a_carried_batch() -> None:
     send(one, 1, 1)
     relay.hear_all(one)
     assert relay.drops == {"circuit_blocked": 1, "too_big": 1, "send_refused": 1}
+
+
+def test_frames_from_another_proven_endpoint_of_the_neighbour_pass() -> None:
+    one, _, relay = three()
+    relay.apply(port.PutCircuit(GOING, endpoint(1), label(2, 1), SocketId(1), endpoint(2), (endpoint(7),)))
+    send(one, 1)
+    for frame in one.socket.datagrams():
+        relay.hear(frame, by=7)
+        relay.hear(frame, by=8)
+    assert relay.socket.to == [endpoint(2)]
+    assert relay.drops == {"circuit_source": 1}
