@@ -124,14 +124,32 @@ class Dialling:
         """A handshake over some link failed."""
         if not isinstance(fact.link, Direct):
             return
+        if fact.reason == "wrong_id":
+            self._somebody_else(fact.link)
         for dial in self._dials.at(fact.link.endpoint):
             if fact.link.endpoint in dial.open:
                 dial.open.remove(fact.link.endpoint)
                 dial.failure = _FAILURES.get(fact.reason, fact.reason)
-                if fact.reason == "self":
+                if fact.reason in _LASTING:
+                    # Each further try costs the other side's guess budget a token, which comes back once a minute.
                     dial.tries = 8
                 if not dial.open and dial.holder is None:
                     self._retry_later(dial, now=now)
+
+    def _somebody_else(self, link: Direct) -> None:
+        """Another member lives where a record says that one does: the record is left alone there, and whoever it is
+        is met under its own id."""
+        told = [
+            peer
+            for peer in self._board.peers.values()
+            if not peer.session
+            and link.endpoint not in peer.misplaced
+            and any(endpoint == link.endpoint for endpoint, _ in peer.endpoints)
+        ]
+        for peer in told:
+            peer.misplaced = (*peer.misplaced, link.endpoint)
+        if told:
+            self._board.out.append(do.Dial(link, None))
 
     # --- sessions ---
 
@@ -240,6 +258,8 @@ class Dialling:
             self._board.timers.set((Timer.REACH, peer.node), now)
 
 
+_LASTING = ("self", "wrong_secret")
+"""Reasons that a try a second later will not change."""
 _FAILURES = {
     "no_answer": "no answer",
     "wrong_secret": "it has another secret or network name",

@@ -230,6 +230,8 @@ class Paths:
         peer.known = True
         changed = fact.endpoints != peer.endpoints
         peer.endpoints = fact.endpoints
+        if changed:
+            peer.misplaced = ()
         own_public = [end.host for end, _ in self.own_endpoints() if scope(end.host) == "public"]
         theirs = [end.host for end, kind in fact.endpoints if kind == "stun" and scope(end.host) == "public"]
         peer.shares_public = any(host in own_public for host in theirs)

@@ -29,6 +29,8 @@ class Peer:
         """What it wants on direct frames."""
         self.ways: dict[Where, Way] = {}
         self.endpoints: tuple[tuple[Endpoint, str], ...] = ()
+        self.misplaced: tuple[Endpoint, ...] = ()
+        """Endpoints of its record where somebody else was met."""
         self.shares_public = False
         self.heard_at: float | None = None
         self.reached = False

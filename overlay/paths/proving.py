@@ -169,5 +169,7 @@ class Proving:
         return [
             endpoint
             for endpoint, kind in peer.endpoints
-            if kind != "stun" and may_dial(endpoint, around=around, shares_public=peer.shares_public)
+            if kind != "stun"
+            and endpoint not in peer.misplaced
+            and may_dial(endpoint, around=around, shares_public=peer.shares_public)
         ][:MOST_ENDPOINTS]

@@ -330,3 +330,27 @@ def test_a_given_peer_that_left_is_dialled_until_it_is_back_even_without_its_mem
         village.join("vps", address=address)
         village.paths(within=70.0, ann_vps="direct")
         assert village.problems("ann") == []
+
+
+def test_a_new_identity_where_a_remembered_one_lived_is_met() -> None:
+    for seed in range(8):
+        village = Village(seed)
+        with village.world:
+            ben = village.join("ben")
+            village.join("old", "ben")
+            village.paths(within=2.0, old_ben="direct")
+            village.world.run_for(2.0)
+            address, place = village.world.addresses("old")[0], village.world.addresses("ben")[0]
+            village.crash("old")
+            village.crash("ben")
+            ends = tuple(udp(text.rpartition(":")[0], 27182) for text in ben.memory["endpoints"])
+            village.join(
+                "ben",
+                address=place,
+                remembered_ipv4=ben.memory["ipv4"],
+                sequence=ben.memory["sequence"],
+                records=ben.memory["records"],
+                endpoints=ends,
+            )
+            village.join("new", "ben", address=address)
+            village.paths(within=5.0, new_ben="direct")
