@@ -1,6 +1,10 @@
 """The hall: the rooms of a node meet here and settle after each input.
 
-core      settle: rooms in a fixed order until silent
-inbound   frame -> room           outbound  what rooms ask -> frames and plane commands
+core        the node: settles, rooms in a fixed order until silent
+inbound     frame -> room                outbound   what rooms ask -> frames and plane commands
+outside     this host -> room            happenings what happened in one room -> the others, the plane, people
+rooms       the rooms of a node          relays     who may carry: routing asked with what the others know
+problems    what a person should know    report     what `status` shows
+setup       what a node is made of
 facts  events  commands  snapshot
 """

@@ -24,6 +24,7 @@ from overlay.node.rooms import Rooms
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Snapshot
 from overlay.values import NodeId
+from punch.machine import Machine
 from punch.values import Endpoint, SocketId
 
 MOST_ROUNDS = 1000
@@ -116,7 +117,7 @@ class Node:
                 return
         rooms.drop("unsettled")
 
-    def _drain(self, room: Any, *, now: float) -> bool:
+    def _drain(self, room: Machine[Any, Any, Any], *, now: float) -> bool:
         silent = True
         for event in room.events():
             silent = False

@@ -1,6 +1,10 @@
 """Ways to each peer and which one carries now (protocol section 5).
 
-    paths       the machine: what is told -> ways proven, chosen, kept alive
+    paths       the machine: hears what is told, and hands it to its parts
+    board       what the parts share, and the one place that chooses
+    dialling    getting sessions: given addresses, members that a record names
+    proving     Challenges, Answers, sizes, sources that moved
+    upkeep      keepalive, reports, doubt, silence
     peer        one peer: its ways, and the choice between them
     way         one way: proof, round trips, size
     dials       addresses a person gave or disk remembers, tried until somebody answers

@@ -15,8 +15,6 @@ from hashlib import blake2s
 from cpace import CPace, CPaceError, CPaceRole
 from nacl.bindings import crypto_scalarmult
 
-SHARE_SIZE = 32
-
 
 def share(generator: bytes, scalar: bytes) -> bytes:
     """The public share of a private scalar, 32 bytes each."""

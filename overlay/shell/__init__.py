@@ -3,5 +3,7 @@
 run        `join`: start, obey, leave            loop       the node between its inputs and its outputs
 storage    identity and memory on disk           addresses  this host's addresses, and the bell that they changed
 names      what a host is called; resolving      answers    what commands ask over the control socket
-carriers/  UDP sockets                           virtual    the same node over a memory plane, in virtual time
+wiring     device, sockets, plane, opened        words      events as lines for a person
+hardware   what this CPU seals well              virtual    the same node over a memory plane, in virtual time
+carriers/  UDP sockets
 """

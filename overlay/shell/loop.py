@@ -71,7 +71,6 @@ class Loop:
         listen: Callable[[happened.Event], None],
     ) -> None:
         self._plane = plane
-        self._udp = udp
         self._device = device
         self._storage = storage
         self._listen = listen

@@ -7,12 +7,14 @@ import struct
 from typing import Any
 
 from overlay.identity import Identity, NetworkKeys, network_keys
-from overlay.node.events import Event
+from overlay.node.events import Event, PongHeard
+from overlay.node.facts import PingAsked
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Peer, Snapshot
 from overlay.shell.virtual import VirtualNode
 from punch.config import PunchConfig
 from punch.sim import Link, World
+from punch.sim.host import Datagram
 from punch.values import Endpoint
 
 HOME = network_keys("home", b"k" * 32)
@@ -98,6 +100,34 @@ class Village:
         id_ = self.nodes[other].node.id.hex() if other in self.nodes else None
         found = [each for each in self.look(name).peers if each.id == id_ or (id_ is None and each.name == other)]
         return found[0] if found else None
+
+    def ping(self, a: str, b: str, *, within: float = 2.0) -> None:
+        """One sealed ping passes from `a` to `b`, or the world says that it came too late."""
+        token = 1_000_000 + len(self.nodes[a].seen)
+        self.nodes[a].tell(PingAsked(self.nodes[b].node.id, token), now=self.world.now)
+        self.world.run_until(lambda: any(each.token == token for each in self.events(a, PongHeard)), within=within)
+
+    def trio(self, *more: str, relayed: bool = True) -> None:
+        """vps, with ann and bob (and `more`) who dial it; `relayed`: those two cannot reach each other."""
+        self.join("vps")
+        for name in ("ann", "bob", *more):
+            self.join(name, "vps")
+        if relayed:
+            self.part("ann", "bob")
+        names = {f"{name}_vps": "direct" for name in ("ann", "bob", *more)}
+        self.paths(within=5.0, ann_bob="relay via vps" if relayed else "direct", **names)
+        self.world.run_for(2.0)
+
+    def recorded(self) -> list[Datagram]:
+        """Every datagram from now on, as it was sent."""
+        seen: list[Datagram] = []
+
+        def record(datagram: Datagram) -> Datagram:
+            seen.append(datagram)
+            return datagram
+
+        self.world.tap(record)
+        return seen
 
     def path(self, name: str, other: str) -> str:
         """`direct`, `relay via vps`, or what else the state is."""

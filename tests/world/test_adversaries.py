@@ -15,25 +15,13 @@ from tests.kit.village import Village, packet
 def relayed(seed: int = 1) -> Village:
     """ann and bob by way of vps, eve a third member beside."""
     village = Village(seed)
-    village.join("vps")
-    for name in ("ann", "bob", "eve"):
-        village.join(name, "vps")
-    village.part("ann", "bob")
-    village.paths(within=5.0, ann_bob="relay via vps", ann_vps="direct", bob_vps="direct", eve_vps="direct")
-    village.world.run_for(2.0)
+    village.trio("eve")
     return village
 
 
 def home(village: Village, name: str) -> Endpoint:
     """Where a node of the village listens."""
     return udp(village.world.addresses(name)[0], 27182)
-
-
-def ping(village: Village, a: str, b: str, *, within: float = 2.0) -> None:
-    """One ping passes from `a` to `b`."""
-    token = 1_000_000 + len(village.nodes[a].seen)
-    village.nodes[a].tell(PingAsked(village.nodes[b].node.id, token), now=village.world.now)
-    village.world.run_until(lambda: any(each.token == token for each in village.events(a, PongHeard)), within=within)
 
 
 def send(village: Village, a: str, b: str) -> None:
@@ -130,7 +118,7 @@ def test_frames_from_a_wrong_address_move_nothing_before_a_challenge() -> None:
         peer = village.peer("vps", "ann")
         assert peer is not None
         assert peer.path.endpoint == str(ann)
-        ping(village, "ann", "vps")
+        village.ping("ann", "vps")
 
 
 @pytest.mark.parametrize("kind", [HANDSHAKE, 5, CONTROL, 0, 3, 8, 9, 10, 255])
@@ -153,7 +141,7 @@ def test_a_strangers_garbage_is_counted_and_answered_by_nothing_longer(kind: int
         village.world.run_for(1.0)
         assert drops(village, "vps") - before >= 12
         assert answers == 0
-        ping(village, "ann", "bob")
+        village.ping("ann", "bob")
 
 
 def test_every_datagram_of_a_join_truncated_or_flipped_hurts_nobody() -> None:
@@ -161,13 +149,7 @@ def test_every_datagram_of_a_join_truncated_or_flipped_hurts_nobody() -> None:
     with village.world:
         village.join("vps")
         village.join("ann", "vps")
-        seen: list[Datagram] = []
-
-        def record(datagram: Datagram) -> Datagram:
-            seen.append(datagram)
-            return datagram
-
-        village.world.tap(record)
+        seen = village.recorded()
         village.paths(within=2.0, ann_vps="direct")
         before = drops(village, "vps") + drops(village, "ann")
         for datagram in seen:
@@ -180,7 +162,7 @@ def test_every_datagram_of_a_join_truncated_or_flipped_hurts_nobody() -> None:
         village.world.run_for(5.0)
         assert drops(village, "vps") + drops(village, "ann") > before
         assert village.path("ann", "vps") == "direct"
-        ping(village, "ann", "vps")
+        village.ping("ann", "vps")
 
 
 def test_a_whole_recorded_join_replayed_opens_nothing() -> None:
@@ -188,13 +170,7 @@ def test_a_whole_recorded_join_replayed_opens_nothing() -> None:
     with village.world:
         village.join("vps")
         village.join("ann", "vps")
-        seen: list[Datagram] = []
-
-        def record(datagram: Datagram) -> Datagram:
-            seen.append(datagram)
-            return datagram
-
-        village.world.tap(record)
+        seen = village.recorded()
         village.paths(within=2.0, ann_vps="direct")
         village.world.run_for(300.0)
         members = village.look("vps").network.members
@@ -203,7 +179,7 @@ def test_a_whole_recorded_join_replayed_opens_nothing() -> None:
         village.world.run_for(5.0)
         assert village.look("vps").network.members == members
         assert village.path("ann", "vps") == "direct"
-        ping(village, "vps", "ann")
+        village.ping("vps", "ann")
 
 
 def test_a_member_with_a_false_source_draws_at_most_three_times_its_bytes() -> None:

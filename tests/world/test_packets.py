@@ -7,17 +7,6 @@ from punch.sim.host import Datagram
 from tests.kit.village import Village, packet
 
 
-def pair(village: Village, *, relayed: bool) -> None:
-    """ann and bob, joined over vps."""
-    village.join("vps")
-    village.join("ann", "vps")
-    village.join("bob", "vps")
-    if relayed:
-        village.part("ann", "bob")
-    village.paths(within=5.0, ann_bob="relay via vps" if relayed else "direct")
-    village.world.run_for(2.0)
-
-
 def inner(village: Village, name: str, version: int) -> str:
     """The overlay address of a node."""
     own = village.look(name).self
@@ -31,7 +20,7 @@ def inner(village: Village, name: str, version: int) -> str:
 def test_packets_pass_both_ways(relayed: bool, version: int) -> None:
     village = Village()
     with village.world:
-        pair(village, relayed=relayed)
+        village.trio(relayed=relayed)
         for a, b in (("ann", "bob"), ("bob", "ann")):
             sent = [packet(inner(village, a, version), inner(village, b, version), bytes([n]) * 900) for n in range(20)]
             for each in sent:
@@ -45,7 +34,7 @@ def test_packets_pass_both_ways(relayed: bool, version: int) -> None:
 def test_traffic_is_counted_and_reported() -> None:
     village = Village()
     with village.world:
-        pair(village, relayed=True)
+        village.trio(relayed=True)
         for _ in range(10):
             village.nodes["ann"].send(packet(inner(village, "ann", 4), inner(village, "bob", 4)), now=village.world.now)
             village.world.run_for(1.0)
@@ -61,7 +50,7 @@ def test_traffic_is_counted_and_reported() -> None:
 def test_a_packet_sent_before_the_way_is_known_arrives() -> None:
     village = Village()
     with village.world:
-        pair(village, relayed=True)
+        village.trio(relayed=True)
         ann, bob = inner(village, "ann", 4), inner(village, "bob", 4)
         village.world.unplug("vps")
         village.world.run_for(80.0)
@@ -74,7 +63,7 @@ def test_a_packet_sent_before_the_way_is_known_arrives() -> None:
 def test_a_spoofed_inner_source_is_a_counted_drop() -> None:
     village = Village()
     with village.world:
-        pair(village, relayed=False)
+        village.trio(relayed=False)
         village.nodes["ann"].send(packet(inner(village, "vps", 4), inner(village, "bob", 4)), now=village.world.now)
         village.world.run_for(0.5)
         assert village.nodes["bob"].received() == []
@@ -84,7 +73,7 @@ def test_a_spoofed_inner_source_is_a_counted_drop() -> None:
 def test_replayed_data_is_delivered_once() -> None:
     village = Village()
     with village.world:
-        pair(village, relayed=True)
+        village.trio(relayed=True)
         village.world.tap(lambda datagram: [datagram, datagram])
         village.nodes["ann"].send(packet(inner(village, "ann", 4), inner(village, "bob", 4)), now=village.world.now)
         village.world.run_for(1.0)
@@ -96,7 +85,7 @@ def test_replayed_data_is_delivered_once() -> None:
 def test_garbled_frames_never_arrive_and_never_hurt(seed: int) -> None:
     village = Village(seed)
     with village.world:
-        pair(village, relayed=True)
+        village.trio(relayed=True)
         dice = village.world.dice("garble")
 
         def garble(datagram: Datagram) -> Datagram:
@@ -122,7 +111,7 @@ def test_garbled_frames_never_arrive_and_never_hurt(seed: int) -> None:
 def test_games_over_a_lossy_link_lose_what_the_link_loses() -> None:
     village = Village(3, link=Link(delay=0.01, loss=0.02, jitter=0.005))
     with village.world:
-        pair(village, relayed=False)
+        village.trio(relayed=False)
         for _ in range(500):
             village.nodes["ann"].send(
                 packet(inner(village, "ann", 4), inner(village, "bob", 4), bytes(200)), now=village.world.now

@@ -20,11 +20,7 @@ with warnings.catch_warnings():  # scapy meets its own deprecations while it is 
     from scapy.error import Scapy_Exception
     from scapy.layers.inet import IP, UDP
     from scapy.layers.inet6 import IPv6
-    from scapy.layers.l2 import CookedLinux, Ether
     from scapy.utils import PcapReader
-
-LINKS = (Ether, CookedLinux, IP, IPv6)
-"""Link layers understood: Ethernet, `tcpdump -i any`, a TUN."""
 
 
 class Sighting(Struct, frozen=True):
