@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from overlay.identity import network_keys
+from overlay.node import happenings
 from overlay.node.events import NodeUp, PeerGone, PeerJoined
 from overlay.node.facts import LeaveAsked, PolicyChanged, WallClockJumped
 from overlay.node.snapshot import Snapshot
@@ -346,3 +347,19 @@ def test_a_new_identity_where_a_remembered_one_lived_is_met(seed: int) -> None:
         village.world.run_for(village.world.dice("x").random() * 3)
         village.join("new", "anna" if seed % 3 else "ben", address=address)
         village.paths(within=5.0, new_ben="direct", new_anna="direct")
+
+
+def test_the_list_of_the_departed_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(happenings, "MOST_DEPARTED", 3)
+    village = Village()
+    with village.world:
+        village.join("vps")
+        for number in range(5):
+            name = f"n{number}"
+            village.join(name, "vps")
+            village.paths(within=3.0, **{f"{name}_vps": "direct"})
+            village.nodes[name].tell(LeaveAsked(), now=village.world.now)
+            village.world.run_for(0.5)
+            village.crash(name)
+        gone = [peer.name for peer in village.look("vps").peers if peer.state == "gone"]
+        assert gone == ["n2", "n3", "n4"]

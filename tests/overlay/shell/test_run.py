@@ -1,0 +1,43 @@
+"""What `join` survives while it runs."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from overlay.config.launch import Launch
+from overlay.config.schema import Config
+from overlay.errors import NotPermitted, OverlayError, UsageError
+from overlay.shell.run import _Run
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UsageError("4 faults in the settings"), NotPermitted("the config may not be read"), OverlayError("no disk")],
+)
+def test_a_config_that_cannot_be_reread_changes_nothing(
+    error: OverlayError, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def reload() -> Config:
+        raise error
+
+    said: list[str] = []
+    launch = Launch(
+        config=Config(network="home"),
+        secret="x",
+        state_dir=tmp_path,
+        socket_path=tmp_path / "s.sock",
+        detach=False,
+        verbose=0,
+        json=False,
+        reload=reload,
+        say=lambda event, text, peer: said.append(event),
+        announce=lambda up: None,
+        port_asked=False,
+        punch_options_set=(),
+    )
+    with caplog.at_level(logging.WARNING, "overlay"):
+        asyncio.run(_Run(launch)._reload())
+    assert error.text in caplog.text
+    assert said == []
