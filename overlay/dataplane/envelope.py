@@ -13,7 +13,7 @@ import struct
 
 from overlay.dataplane.abi import VNET
 from overlay.dataplane.rows import Lane, OpenKey, Peer
-from overlay.sealing import TAG_SIZE, InvalidTag
+from overlay.sealing import LARGEST_TAG, InvalidTag
 from overlay.wire.frame import HEADER_SIZE, MAX_SLICES
 
 LENGTH = 4
@@ -34,22 +34,19 @@ class Sealer:
     """Seals one envelope at a time and lays it out as datagrams."""
 
     def __init__(self) -> None:
-        self._frame = memoryview(bytearray(HEADER_SIZE + LARGEST + TAG_SIZE + LENGTH))
+        self._frame = memoryview(bytearray(HEADER_SIZE + LARGEST + LARGEST_TAG + LENGTH))
         """Room for a header, then the sealed envelope: one of one slice is a datagram as it lies there."""
         self._sealed = self._frame[HEADER_SIZE:]
         self._nonce = bytearray(12)
-        heads = memoryview(bytearray(HEADER_SIZE * MAX_SLICES))
-        self._heads = [heads[at : at + HEADER_SIZE] for at in range(0, len(heads), HEADER_SIZE)]
-        self._words = heads.cast("Q")
+        self._counter = bytearray(8)
+        """The second half of every header."""
         self._lane: Lane | None = None
-        self._size = self._body = self._count = 0
-        """What was laid out last: lane, sealed size, slice size, number of slices."""
-        self._counters = slice(0)
-        """Where the counters stand in the headers, as words."""
-        self._layout: list[memoryview] = []
-        """Headers and slices, in turn."""
-        self._pieces: dict[int, list[memoryview]] = {}
-        """The same for every slice there may be, by slice size."""
+        self._size = self._body = 0
+        """What was laid out last: lane, sealed size, slice size."""
+        self._layout: list[bytes | bytearray | memoryview] = []
+        """First half of a header, counter, slice, in turn."""
+        self._slices: dict[int, list[memoryview]] = {}
+        """Every slice there may be, by slice size."""
 
     def seal(self, peer: Peer, records: memoryview | bytearray) -> int:
         """Seal `records` under the next counter of `peer`, which is ready; the sealed size.
@@ -60,7 +57,7 @@ class Sealer:
         peer.counter = counter + 1
         _counter.pack_into(self._nonce, 4, counter)
         _counter.pack_into(peer.aad, 2, counter)
-        size = len(records) + TAG_SIZE
+        size = len(records) + peer.tag
         assert peer.encrypt_into is not None
         peer.encrypt_into(self._nonce, records, peer.aad, self._sealed[:size])
         return size
@@ -80,23 +77,22 @@ class Sealer:
             return frame[: HEADER_SIZE + size]
         if lane is not self._lane or size != self._size or body != self._body:
             self._lay_out(lane, size, body)
-        self._words[self._counters] = memoryview(_counter.pack(counter) * self._count).cast("Q")
+        _counter.pack_into(self._counter, 0, counter)
         return b"".join(self._layout)
 
     def _lay_out(self, lane: Lane, size: int, body: int) -> None:
-        """Write what envelopes of this size on this lane have in common; bulk goes in envelopes that are all alike."""
+        """List what an envelope of this size on this lane is made of; bulk goes in envelopes that are all alike."""
         count = -(-size // body)
-        if lane is not self._lane or count != self._count:
-            self._words[0 : 2 * count : 2] = lane.heads(count)
-            self._counters = slice(1, 2 * count, 2)
-        self._lane, self._size, self._body, self._count = lane, size, body, count
-        pieces = self._pieces.get(body)
-        if pieces is None:
-            pieces = _kept(self._pieces, body, [])
-            for head, at in zip(self._heads, range(0, body * MAX_SLICES, body), strict=True):
-                pieces += [head, self._sealed[at : at + body]]
-        self._layout = pieces[: 2 * count]
-        self._layout[-1] = self._sealed[(count - 1) * body : size]
+        self._lane, self._size, self._body = lane, size, body
+        slices = self._slices.get(body)
+        if slices is None:
+            starts = range(0, body * MAX_SLICES, body)
+            slices = _kept(self._slices, body, [self._sealed[at : at + body] for at in starts])
+        layout: list[bytes | bytearray | memoryview] = [self._counter] * (3 * count)
+        layout[::3] = lane.heads(count)
+        layout[2::3] = slices[:count]
+        layout[-1] = self._sealed[(count - 1) * body : size]
+        self._layout = layout
 
 
 class Opener:
@@ -144,7 +140,7 @@ class Opener:
 
     def open(self, key: OpenKey, epoch: int, counter: int, sealed: memoryview | bytes) -> int:
         """Open into `plain`; the size of its records, or -1: the tag did not verify and nothing may be read."""
-        size = len(sealed) - TAG_SIZE
+        size = len(sealed) - key.tag
         if not 0 <= size <= len(self.plain):
             return -1
         _counter.pack_into(self._nonce, 4, counter)

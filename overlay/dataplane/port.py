@@ -22,7 +22,7 @@ class PutKeys(Struct, frozen=True, kw_only=True):
 
     peer: NodeId
     cipher: str
-    """`aes256gcm` or `chacha20poly1305`."""
+    """One of `sealing.CIPHERS`."""
     open_epoch: int | None = None
     """0..255: the epoch in headers of frames we receive."""
     open_key: bytes | None = None
@@ -84,7 +84,7 @@ class Way(Struct, frozen=True):
     size: int
     """UDP payload bytes of a datagram, header of 16 included: 1,200 at least."""
     limit: int
-    """Plaintext bytes of an envelope: FULL_ENVELOPE, or `size - 32` for one datagram an envelope."""
+    """Plaintext bytes of an envelope: FULL_ENVELOPE; for one datagram an envelope, what fits beside header and tag."""
 
 
 class PutWay(Struct, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from overlay.dataplane import port
 from overlay.dataplane.abi import ACCEPT_ALL, SOL_UDP, UDP_SEGMENT
 from overlay.dataplane.edges import Address, Ancillary, Outlet
-from overlay.sealing import ReplayWindow, aead
+from overlay.sealing import TAG_SIZE, ReplayWindow, aead, tag_size
 from overlay.values import NodeId
 from overlay.wire.frame import DATA, HEADER_SIZE
 from punch.values import Endpoint, SocketId
@@ -17,11 +17,12 @@ from punch.values import Endpoint, SocketId
 class OpenKey:
     """One epoch under which frames of a peer open."""
 
-    __slots__ = ("decrypt_into", "key", "window")
+    __slots__ = ("decrypt_into", "key", "tag", "window")
 
     def __init__(self, cipher: str, key: bytes) -> None:
         self.key = key
         self.decrypt_into = aead(cipher, key).decrypt_into
+        self.tag = tag_size(cipher)
         self.window = ReplayWindow()
 
 
@@ -43,7 +44,7 @@ class Lane:
         self.epoch = -1
         self.single = b""
         """The first 8 bytes of the header of an envelope of one slice, under `epoch`."""
-        self._heads: dict[int, memoryview] = {}
+        self._heads: dict[int, list[bytes]] = {}
 
     def control(self, size: int) -> list[Ancillary]:
         """Control messages of a batch cut at `size`."""
@@ -55,12 +56,11 @@ class Lane:
         self.single = self._head(0, 1)
         self._heads.clear()
 
-    def heads(self, count: int) -> memoryview:
-        """The first 8 bytes of the headers of `count` slices, under `epoch`, as native u64."""
+    def heads(self, count: int) -> list[bytes]:
+        """The first 8 bytes of the headers of `count` slices, under `epoch`."""
         found = self._heads.get(count)
         if found is None:
-            rows = b"".join(self._head(index, count) for index in range(count))
-            found = self._heads[count] = memoryview(rows).cast("Q")
+            found = self._heads[count] = [self._head(index, count) for index in range(count)]
         return found
 
     def _head(self, index: int, count: int) -> bytes:
@@ -92,6 +92,7 @@ class Peer:
         "reshape",
         "seal_key",
         "strays",
+        "tag",
         "ways",
     )
 
@@ -108,6 +109,8 @@ class Peer:
         """Without keys, ways and counters, as at first."""
         self.encrypt_into: Callable[..., int] | None = None
         self.seal_key = b""
+        self.tag = TAG_SIZE
+        """Bytes that sealing adds."""
         self.epoch = 0
         self.counter = 0
         """The next one to seal under."""
@@ -139,6 +142,7 @@ class Peer:
     def seal_with(self, cipher: str, epoch: int, key: bytes) -> None:
         """Seal with this key from now on; counters start at 0, unless it is the present one: no nonce comes twice."""
         self.encrypt_into = aead(cipher, key).encrypt_into
+        self.tag = tag_size(cipher)
         if key != self.seal_key:
             self.seal_key = key
             self.epoch = epoch

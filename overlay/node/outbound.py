@@ -16,6 +16,7 @@ from overlay.paths.facts import Where
 from overlay.paths.way import BASE_SIZE
 from overlay.relay import commands as relay
 from overlay.relay import facts as relay_told
+from overlay.sealing import LARGEST_TAG
 from overlay.session import commands as session
 from overlay.session import facts as session_told
 from overlay.values import Direct, Label, NodeId, Relayed
@@ -171,7 +172,7 @@ class Outbound:
                 route.endpoint,
                 route.label,
                 route.size,
-                route.size - 32 if route.small else port.FULL_ENVELOPE,
+                route.size - wire.HEADER_SIZE - LARGEST_TAG if route.small else port.FULL_ENVELOPE,
             )
             for route in command.routes
         )

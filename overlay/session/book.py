@@ -12,7 +12,7 @@ from __future__ import annotations
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 
-from overlay.sealing import TAG_SIZE, aad, nonce
+from overlay.sealing import aad, nonce, tag_size
 from overlay.session.commands import Command
 from overlay.session.completed import Completed
 from overlay.session.desk import Desk
@@ -128,8 +128,9 @@ class Book:
         if peer is None or run is None or now >= run.dies_at:
             self._desk.drop("unsealed")
             return None
-        plain = encode_message(message, size=pad - TAG_SIZE)
-        if len(plain) > MAX_BODY - TAG_SIZE:
+        tag = tag_size(run.terms.cipher)
+        plain = encode_message(message, size=pad - tag)
+        if len(plain) > MAX_BODY - tag:
             self._desk.drop("oversized")
             return None
         counter, epoch = run.counter, run.epochs.seal

@@ -172,7 +172,7 @@ _DEFAULTS: dict[str, Any] = {
     "endpoints": (),
     "relay": True,
     "punch": PunchConfig(),
-    "ciphers": ("aes256gcm", "chacha20poly1305"),
+    "ciphers": ("aegis128l", "aes256gcm", "chacha20poly1305"),
     "offloads": 7,
     "port": 27182,
     "dev": "overlay0",

@@ -19,7 +19,7 @@ from time import process_time
 from msgspec import Struct
 
 from overlay.identity import Identity, network_keys
-from overlay.sealing import CIPHERS
+from overlay.sealing import BUILT_IN
 from overlay.session import Sessions
 from overlay.session.commands import SendControl, SendHandshake
 from overlay.session.events import KeysLive, SessionOpened
@@ -58,7 +58,7 @@ class Bench:
             identity=Identity(urandom(32)),
             keys=self.keys,
             record=bytes(RECORD_SIZE),
-            ciphers=CIPHERS,
+            ciphers=BUILT_IN,
             offloads=7,
             keygen=urandom,
             entropy=random.Random(),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overlay.sealing import aad, nonce
+from overlay.sealing import LARGEST_TAG, aad, nonce
 from overlay.session import Sealed
 from overlay.session.book import MAX_BODY
 from overlay.session.layout import (
@@ -106,13 +106,13 @@ def test_what_opens_and_is_no_message_is_counted() -> None:
     assert b.sessions.drops == {"malformed": 1}
 
 
-@pytest.mark.parametrize("pad", [0, 10, 28, 29, 1184, MAX_BODY])
+@pytest.mark.parametrize("pad", [0, 10, 44, 45, 1184, MAX_BODY])
 def test_padding(pad: int) -> None:
     world, a, b = joined()
     message = Challenge(b"12345678")
     sealed = a.sessions.seal(b.id, message, pad=pad, now=world.now)
     assert sealed is not None
-    assert len(sealed.body) == max(pad, 28)
+    assert len(sealed.body) == max(pad, 12 + LARGEST_TAG)
     assert b.sessions.open(a.id, sealed.epoch, sealed.counter, sealed.body, now=world.now) == message
 
 
