@@ -1,9 +1,9 @@
-"""What things are: endpoints and sockets, as values."""
+"""What things are: endpoints, sockets, NATs, as values."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import NewType
+from typing import Literal, NewType
 
 from msgspec import Struct
 
@@ -50,3 +50,72 @@ def parse_endpoint(text: str) -> Endpoint:
     if not (port_text.isascii() and port_text.isdigit() and 1 <= int(port_text) <= 65535):
         raise ValueError(f"{text!r}: the port must be 1..65535")
     return Endpoint("udp", str(ipaddress.ip_address(host)), int(port_text))
+
+
+PeerId = bytes
+"""Names a peer; opaque to the engine (the overlay's node id, or any bytes two hosts agreed on)."""
+
+Mapping = Literal["eim", "adm", "apdm", "unknown"]
+"""RFC 4787 section 4.1: endpoint-independent, address-dependent, address-and-port-dependent."""
+Filtering = Literal["eif", "adf", "apdf", "unknown"]
+"""RFC 4787 section 5, with the same three kinds."""
+Allocation = Literal["preserving", "sequential", "block", "cluster", "uniform", "unknown"]
+"""How outside ports of fresh sockets come about (nat-science section 4.1)."""
+Pooling = Literal["paired", "arbitrary", "unknown"]
+"""RFC 4787 section 4.1, REQ-2: one outside address a host, or several."""
+NatType = Literal["NAT1", "NAT2", "NAT3", "NAT4", "open", "blocked", "unknown"]
+"""What people call it."""
+
+
+class NatProfile(Struct, frozen=True, kw_only=True):
+    """What is known of the NATs in front of a host; every field may be undecided."""
+
+    mapping: Mapping = "unknown"
+    filtering: Filtering = "unknown"
+    allocation: Allocation = "unknown"
+    step: int = 0
+    """Difference of consecutive outside ports of a sequential allocator; 0: none or undecided."""
+    foreign: float | None = None
+    """Mappings a second that others make on the same counter; None: undecided."""
+    block: tuple[int, int] | None = None
+    """Lowest port and number of ports that outside ports come from, as far as seen (block, cluster)."""
+    pooling: Pooling = "unknown"
+    parity: bool | None = None
+    """The outside port is even exactly if the inside port is (RFC 4787, REQ-4)."""
+    poisonable: bool | None = None
+    """A packet that comes in too early changes the outside port of what goes out later (nat-science 5.4)."""
+    hairpin: bool | None = None
+    """Hosts behind it reach each other by their outside endpoints (RFC 4787, REQ-9)."""
+    lifetime: float | None = None
+    """Seconds an unanswered mapping lives, as far as proven; None: not measured yet."""
+    distance: int | None = None
+    """Hops to the outermost NAT."""
+    hosts: tuple[str, ...] = ()
+    """Public addresses seen, the most frequent first."""
+    reflexive: Endpoint | None = None
+    """The outside endpoint of the main socket as last seen; for mapping eim it is everybody's."""
+    open: bool = False
+    """A public address without translation."""
+    blocked: bool = False
+    """No UDP comes back from any server."""
+
+    @property
+    def type(self) -> NatType:
+        """NAT1..NAT3 by filtering where the mapping is eim, NAT4 for any other; undecided counts as the strictest."""
+        if self.blocked:
+            return "blocked"
+        if self.open:
+            return "open"
+        if self.mapping == "unknown":
+            return "unknown"
+        if self.mapping != "eim":
+            return "NAT4"
+        return {"eif": "NAT1", "adf": "NAT2"}.get(self.filtering, "NAT3")  # type: ignore[return-value]
+
+
+class Candidate(Struct, frozen=True):
+    """An endpoint a peer names as its own."""
+
+    endpoint: Endpoint
+    kind: str
+    """local, public, stun, portmap or given (contract)."""
