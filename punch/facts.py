@@ -64,6 +64,8 @@ class ServersKnown(Struct, frozen=True):
     servers: tuple[Endpoint, ...]
     configured: tuple[Endpoint, ...] = ()
     """Those a person named: they may have RFC 5780's second address."""
+    peers: tuple[PeerId, ...] = ()
+    """Whose each of `servers` is, in the same order: a member can be asked for a Touch."""
 
 
 class DetectAsked(Struct, frozen=True):
