@@ -1,4 +1,13 @@
-"""Requests and replies as lines of JSON; what is malformed is told, never acted on."""
+"""Requests and replies as lines of JSON; what is malformed is told, never acted on.
+
+request                              the replies to it
+status                               the snapshot (contract, JSON)
+leave                                {"ok": true} once the node has left
+ping   peer count interval           {"seq", "rtt_ms", "path"} each, then {"sent", "received"}
+nat    again                         {"nat", "endpoints"}; with `again` once it is measured anew
+why    peer                          {"text", "fix": [text], "attempts": [text]}, the easiest fix and the oldest first
+punch  action key value peer         the snapshot's `punch`, as it is from now on
+"""
 
 from __future__ import annotations
 
@@ -18,6 +27,13 @@ LONGEST_REQUEST = 1 << 20
 
 LONGEST_REPLY = 64 << 20
 """Bytes of a line from the node: 4,096 peers at 1 KiB, with room."""
+
+
+PUNCH_MODES = ("nat3_nat4", "nat4_nat4")
+"""Keys that `punch set` takes auto, always or off for: of all peers, or of one."""
+
+PUNCH_CEILINGS = ("max_pps", "max_entries")
+"""Keys that it takes a number for, of all peers together."""
 
 
 class Malformed(OverlayError):
@@ -124,10 +140,36 @@ def _is_interval(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0.01 <= value <= 3600
 
 
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_nobody_or_id(value: object) -> bool:
+    return value is None or _is_id(value)
+
+
+def _is_setting(value: object) -> bool:
+    """A mode, a ceiling, or nothing; which fits which key is the node's to say."""
+    number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000
+    return value is None or value in ("auto", "always", "off") or number
+
+
+def _one_of(*words: str | None) -> Callable[[object], bool]:
+    return lambda value: value in words
+
+
 _REQUESTS: dict[str, dict[str, tuple[Callable[[object], bool], object]]] = {
     "status": {},
     "leave": {},
     "ping": {"peer": (_is_id, None), "count": (_is_count, None), "interval": (_is_interval, 1.0)},
+    "nat": {"again": (_is_truth, False)},
+    "why": {"peer": (_is_id, None)},
+    "punch": {
+        "action": (_one_of("show", "on", "off", "set"), "show"),
+        "key": (_one_of(None, *PUNCH_MODES, *PUNCH_CEILINGS), None),
+        "value": (_is_setting, None),
+        "peer": (_is_nobody_or_id, None),
+    },
 }
 """Request -> field -> (what fits, the value without it)."""
 

@@ -20,6 +20,17 @@ def test_requests_and_their_defaults() -> None:
     assert asked == {"do": "ping", "peer": ID, "count": 3, "interval": 1.0}
 
 
+def test_requests_to_the_punch_engine() -> None:
+    assert protocol.request(b'{"do":"nat"}') == {"do": "nat", "again": False}
+    assert protocol.request(protocol.encode({"do": "why", "peer": ID})) == {"do": "why", "peer": ID}
+    shown = {"do": "punch", "action": "show", "key": None, "value": None, "peer": None}
+    assert protocol.request(b'{"do":"punch"}') == shown
+    asked = {"do": "punch", "action": "set", "key": "nat4_nat4", "value": "auto", "peer": ID}
+    assert protocol.request(protocol.encode(asked)) == asked
+    ceiling = {"do": "punch", "action": "set", "key": "max_pps", "value": 50, "peer": None}
+    assert protocol.request(protocol.encode(ceiling)) == ceiling
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -41,6 +52,16 @@ def test_requests_and_their_defaults() -> None:
         b'{"do":"ping","peer":"%s","interval":NaN}' % ID.encode(),
         b'{"do":"ping","peer":"%s","interval":true}' % ID.encode(),
         b'{"do":"ping","peer":"%s"}' % ID.upper().encode(),
+        b'{"do":"nat","again":1}',
+        b'{"do":"why"}',
+        b'{"do":"why","peer":"ab"}',
+        b'{"do":"punch","action":"dance"}',
+        b'{"do":"punch","action":"set","key":"nat5_nat5"}',
+        b'{"do":"punch","action":"set","key":"max_pps","value":0}',
+        b'{"do":"punch","action":"set","key":"max_pps","value":true}',
+        b'{"do":"punch","action":"set","key":"nat4_nat4","value":"maybe"}',
+        b'{"do":"punch","action":"set","key":"nat4_nat4","value":["auto"]}',
+        b'{"do":"punch","peer":"ab"}',
         b"[" * 100_000,
         b'{"a":' + b"9" * 10_000 + b"}",
     ],
