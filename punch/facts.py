@@ -142,6 +142,13 @@ class Heard(Struct, frozen=True):
     by: PeerId
 
 
+class PeerHeard(Struct, frozen=True):
+    """We ourselves hear `peer` from `host` (sealed frames): a Touch it asks for goes there and nowhere else."""
+
+    peer: PeerId
+    host: str
+
+
 class SignalReceived(Struct, frozen=True):
     """`peer` said this."""
 
@@ -166,5 +173,6 @@ Fact = (
     | HoleRefused
     | CandidatesChanged
     | Heard
+    | PeerHeard
     | SignalReceived
 )

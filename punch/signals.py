@@ -6,6 +6,7 @@ Each is an array on the wire: its name's number, then the fields in order (`plai
       Offer(profile, candidates, label)   ->
                                           <-  Offer(the same of the second)
       Sampled, HolesOpen, Aim, ...       <->  as the strategy in force wants
+      Next(place)                        <->  where one strategy did not do and the list goes on
       Stop(reason)                       <->
 """
 
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from punch.config import Mode
 from punch.values import Candidate, NatProfile
 
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
@@ -40,6 +42,12 @@ class Offer(_Said, frozen=True, array_like=True, tag=1):
     candidates: Annotated[tuple[Candidate, ...], Meta(max_length=12)]
     demand: bool
     """A person asked: waiting times are set aside."""
+    wanted: bool = True
+    """Traffic or a person wants the path now; False: so far it is only asked what the other is behind."""
+    modes: tuple[Mode, Mode] = ("auto", "auto")
+    """My settings nat3_nat4 and nat4_nat4: both sides decide alike from both."""
+    learned: Word = ""
+    """The strategy that worked last with you from here: begin with it."""
 
 
 class Sample(Struct, frozen=True, array_like=True):
@@ -106,7 +114,13 @@ class Stop(_Said, frozen=True, array_like=True, tag=7):
     reason: Word
 
 
-Signal = Offer | Sampled | HolesOpen | Aim | MoreHoles | Touch | Stop
+class Next(_Said, frozen=True, array_like=True, tag=8):
+    """I go on with the strategy of this place in our list."""
+
+    place: U16
+
+
+Signal = Offer | Sampled | HolesOpen | Aim | MoreHoles | Touch | Stop | Next
 
 
 def plain(signal: Signal) -> list[Any]:
