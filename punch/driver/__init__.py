@@ -1,0 +1,18 @@
+"""The engine's only door to the world: real UDP sockets, clock and network around an `Engine` (asyncio through anyio).
+
+    detecting  what NAT am I behind          knocking  two hosts that exchange lines get a hole
+                     \\                        /
+                      loop  an engine between inputs and outputs
+                     /     |        \\
+              sockets   network    names        words  a NAT in one sentence
+
+    from punch.driver import detect
+    print(detect(["stun.example.org"]).words)
+"""
+
+from punch.driver.detecting import Detected, detect, detecting
+from punch.driver.loop import Driver, clock
+from punch.driver.names import resolve
+from punch.driver.words import undecided, words
+
+__all__ = ["Detected", "Driver", "clock", "detect", "detecting", "resolve", "undecided", "words"]

@@ -1,0 +1,143 @@
+"""What NAT is this host behind: one engine without peers, asked until its profile rests."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Sequence
+
+import anyio
+from msgspec import Struct
+
+from punch.config import PunchConfig, StunConfig
+from punch.driver.loop import Driver, Edge, clock
+from punch.driver.names import resolve
+from punch.driver.words import undecided, words
+from punch.engine import Engine
+from punch.events import Event, ProfileChanged, ReflexiveFound
+from punch.facts import DetectAsked, ServersKnown
+from punch.values import Endpoint, NatProfile, PeerId
+
+REST = 0.6
+"""Seconds without news after which a profile that names its mapping is taken for complete."""
+
+
+class Detected(Struct, frozen=True, kw_only=True):
+    """What was measured."""
+
+    profile: NatProfile
+    endpoints: tuple[Endpoint, ...]
+    """Where the main socket was seen from outside, in the order found."""
+    servers: tuple[Endpoint, ...]
+    """Who was asked."""
+    seconds: float
+    """From the first datagram to the last news."""
+    words: str
+    """One sentence for people."""
+    undecided: tuple[str, ...]
+    """Fields of the profile that could not be decided."""
+
+
+def detect(servers: Sequence[str], *, timeout: float = 5.0, port: int = 0) -> Detected:
+    """Measure the NAT in front of this host with STUN servers, each `HOST[:PORT]`; for code without a loop.
+
+    Args:
+        timeout: seconds at most, names included.
+        port: local UDP port; 0: any free one (the one above it is used too).
+
+    Raises:
+        ValueError: a server's address is none.
+        OSError: no name resolves, the port is in use, or this host has no UDP.
+    """
+
+    async def measure() -> Detected:
+        return await detecting(servers, within=timeout, port=port)
+
+    return anyio.run(measure)
+
+
+async def detecting(servers: Sequence[str], *, within: float = 5.0, port: int = 0) -> Detected:
+    """`detect`, inside a running asyncio loop."""
+    began = clock()
+    found = await resolve_all(servers)
+    watch = _Watch()
+    with Driver(new_engine(PunchConfig()), say=_nobody, listen=watch.hear, port=port) as driver:
+        driver.tell(ServersKnown((), configured=found))
+        driver.tell(DetectAsked())
+        started = clock()
+        await watch.rest(until=began + within)
+    profile = watch.profile
+    return Detected(
+        profile=profile,
+        endpoints=tuple(watch.endpoints),
+        servers=found,
+        seconds=max(0.0, watch.heard_at - started) if watch.heard_at else clock() - started,
+        words=words(profile),
+        undecided=undecided(profile),
+    )
+
+
+async def resolve_all(servers: Sequence[str]) -> tuple[Endpoint, ...]:
+    """The endpoints of all servers that resolve.
+
+    Raises:
+        ValueError: an address is none, or there is no server.
+        OSError: no name resolves.
+    """
+    if not servers:
+        raise ValueError("no server: name at least one, --server HOST[:PORT]")
+    found: list[Endpoint] = []
+    failed: OSError | None = None
+    for server in servers:
+        try:
+            found += await resolve(server)
+        except OSError as error:
+            failed = error
+    if failed is not None and not found:
+        raise failed
+    return tuple(dict.fromkeys(found))
+
+
+def new_engine(config: PunchConfig) -> Edge:
+    """An engine with dice of its own."""
+    return Engine(config, StunConfig(serve="off"), entropy=random.Random(secrets.randbits(256)), now=clock())
+
+
+class _Watch:
+    """Hears an engine's events until they cease."""
+
+    def __init__(self) -> None:
+        self.profile = NatProfile()
+        self.endpoints: list[Endpoint] = []
+        self.heard_at = 0.0
+        self._news = asyncio.Event()
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, ProfileChanged):
+            self.profile = event.profile
+        elif isinstance(event, ReflexiveFound):
+            if event.endpoint not in self.endpoints:
+                self.endpoints.append(event.endpoint)
+        else:
+            return
+        self.heard_at = clock()
+        self._news.set()
+
+    async def rest(self, *, until: float) -> None:
+        """Until the quick part of the profile is there and nothing more comes, at most `until`."""
+        while (left := until - clock()) > 0 and not self.profile.blocked:
+            wait = min(left, REST) if self._named() else left
+            self._news.clear()
+            with anyio.move_on_after(wait):
+                await self._news.wait()
+                continue
+            if self._named():
+                return
+
+    def _named(self) -> bool:
+        return self.profile.open or self.profile.mapping != "unknown"
+
+
+def _nobody(peer: PeerId, signal: object) -> None:
+    """Without peers there is nobody to talk to."""
