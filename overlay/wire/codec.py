@@ -21,8 +21,11 @@ T = TypeVar("T")
 MAX_CONTROL = 16_384
 """Plaintext bytes of a control frame at most, padding included (protocol section 2)."""
 
-MAX_ARRAY = 512
-"""Elements of an array at most (our longest message has 450): bounds what a lying length makes us allocate."""
+MAX_ARRAY = 1024
+"""Elements of an array at most (a signal may name 1,024 holes): bounds what a lying length makes us allocate."""
+
+MAX_MAP = 24
+"""Pairs of a map at most; only the NAT profile inside a signal is one."""
 
 _KIND_OF = {message: kind for kind, message in KINDS.items()}
 
@@ -38,7 +41,8 @@ class Malformed(Exception):
 
 def encode_message(message: Message, *, size: int = 0) -> bytes:
     """The plaintext of a control frame: `[kind, fields...]`, zero-padded to `size` bytes where it is shorter."""
-    plain: bytes = msgpack.packb([_KIND_OF[type(message)], *msgspec.structs.astuple(message)], use_bin_type=True)
+    fields = msgspec.to_builtins(message, builtin_types=(bytes,))
+    plain: bytes = msgpack.packb([_KIND_OF[type(message)], *fields], use_bin_type=True)
     return plain.ljust(size, b"\0")
 
 
@@ -78,11 +82,13 @@ def unpack(data: bytes | memoryview, type_: type[T], *, limit: int = MAX_CONTROL
 
 
 def _parse(data: bytes | memoryview, limit: int) -> tuple[Any, bytes]:
-    """The first object and what follows it. No maps, no extension types: no message of ours has any."""
+    """The first object and what follows it. Small maps, no extension types: no message of ours has any."""
     if len(data) > limit:
         raise Malformed("size", f"{len(data)} bytes of {limit} at most")
     try:
-        values = msgpack.unpackb(data, raw=False, use_list=True, max_array_len=MAX_ARRAY, max_map_len=0, max_ext_len=0)
+        values = msgpack.unpackb(
+            data, raw=False, use_list=True, max_array_len=MAX_ARRAY, max_map_len=MAX_MAP, max_ext_len=0
+        )
     except msgpack.ExtraData as extra:
         return extra.unpacked, bytes(extra.extra)
     except (ValueError, RecursionError, MemoryError, TypeError, OverflowError) as fault:

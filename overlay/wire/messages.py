@@ -1,6 +1,6 @@
 """Control messages as values (protocol section 2): the array `[kind, fields...]`, one class a row.
 
-`KINDS` is the law; the codec reads it. Kinds 20 and 21 (Signal, Heard) come with the punch engine.
+`KINDS` is the law; the codec reads it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from punch.signals import Signal as PunchSignal
 
 U8 = Annotated[int, Meta(ge=0, le=0xFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
@@ -20,6 +22,8 @@ Root = Annotated[bytes, Meta(min_length=8, max_length=8)]
 Reason = Annotated[str, Meta(max_length=32)]
 HandshakeBytes = Annotated[bytes, Meta(max_length=2048)]
 RecordBytes = Annotated[bytes, Meta(max_length=1200)]
+Host = Annotated[str, Meta(max_length=45)]
+"""A numeric address in text; the longest has 45 characters (RFC 4291 section 2.2)."""
 Sequenced = tuple[Id, U63]
 
 
@@ -146,6 +150,20 @@ class Leave(Message, frozen=True, array_like=True):
     """The sender ends politely."""
 
 
+class Signal(Message, frozen=True, array_like=True):
+    """What the sender's punch engine says to the receiver's."""
+
+    body: PunchSignal
+    """As `punch.signals.plain` gives it: an array that begins with its own number."""
+
+
+class Heard(Message, frozen=True, array_like=True):
+    """The sender carries a circuit to `node`, and hears it from `ip` (protocol section 9, No weapon)."""
+
+    node: Id
+    ip: Host
+
+
 KINDS: dict[int, type[Message]] = {
     1: Ping,
     2: Pong,
@@ -164,4 +182,6 @@ KINDS: dict[int, type[Message]] = {
     15: Rekey,
     16: Rekeyed,
     17: Leave,
+    20: Signal,
+    21: Heard,
 }

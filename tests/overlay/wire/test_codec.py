@@ -21,6 +21,7 @@ from overlay.wire.messages import (
     CircuitOpened,
     CircuitRefused,
     Have,
+    Heard,
     Leave,
     Message,
     OpenCircuit,
@@ -30,8 +31,11 @@ from overlay.wire.messages import (
     Rekey,
     Rekeyed,
     Report,
+    Signal,
     Want,
 )
+from punch import signals
+from punch.values import Candidate, NatProfile, udp
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "vectors" / "wire.json").read_text())
 
@@ -55,6 +59,8 @@ SAMPLES: list[Message] = [
     Rekey(b"noise one"),
     Rekeyed(b"noise two"),
     Leave(),
+    Signal(signals.Touch(attempt=7, port=40_001, transaction=b"transaction!")),
+    Heard(node=A, ip="203.0.113.9"),
 ]
 
 u8, u32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF_FFFF)
@@ -63,6 +69,46 @@ ids, eight, blobs = (
     st.binary(min_size=32, max_size=32),
     st.binary(min_size=8, max_size=8),
     st.binary(max_size=200),
+)
+
+u16, ports = st.integers(0, 0xFFFF), st.integers(1, 0xFFFF)
+seconds, words = st.floats(0.0, 86_400.0), st.text(max_size=32)
+endpoints = st.builds(udp, words, ports)
+profiles = st.builds(
+    NatProfile,
+    mapping=st.sampled_from(["eim", "adm", "apdm", "unknown"]),
+    step=st.integers(-65_535, 65_535),
+    foreign=st.none() | seconds,
+    block=st.none() | st.tuples(ports, ports),
+    parity=st.none() | st.booleans(),
+    hosts=st.lists(words, max_size=3).map(tuple),
+    reflexive=st.none() | endpoints,
+)
+samples = st.builds(signals.Sample, u16, seconds, ports, ports, words)
+ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
+    st.builds(
+        signals.Offer,
+        attempt=u32,
+        reply=st.booleans(),
+        label=u32,
+        profile=profiles,
+        candidates=st.lists(st.builds(Candidate, endpoints, words), max_size=12).map(tuple),
+        demand=st.booleans(),
+    ),
+    st.builds(
+        signals.Sampled,
+        attempt=u32,
+        round=u16,
+        samples=st.lists(samples, max_size=5).map(tuple),
+        holes=st.lists(st.tuples(u16, ports, seconds), max_size=9).map(tuple),
+    ),
+    st.builds(signals.HolesOpen, attempt=u32, round=u16, count=u16, refresh=seconds),
+    st.builds(
+        signals.Aim, attempt=u32, round=u16, target=ports, aim=ports, host=words, counter=ports, rate=st.floats(0, 9e4)
+    ),
+    st.builds(signals.MoreHoles, attempt=u32, count=u16),
+    st.builds(signals.Touch, attempt=u32, port=ports, transaction=st.binary(min_size=12, max_size=12)),
+    st.builds(signals.Stop, attempt=u32, reason=words),
 )
 
 ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
@@ -83,6 +129,8 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.builds(Rekey, blobs),
     st.builds(Rekeyed, blobs),
     st.just(Leave()),
+    st.builds(Signal, ANY_SIGNAL),
+    st.builds(Heard, ids, st.text(max_size=45)),
 )
 
 
@@ -143,7 +191,7 @@ anything = st.recursive(
 
 
 @settings(max_examples=500)
-@given(st.integers(0, 20), st.lists(anything, max_size=6))
+@given(st.integers(0, 22), st.lists(anything, max_size=6))
 def test_any_fields_are_a_message_or_malformed(kind: int, fields: list[object]) -> None:
     survives(msgpack.packb([kind, *fields]))
 
@@ -163,7 +211,11 @@ HOSTILE = {
     "never used byte": (b"\xc1", "msgpack"),
     "not an array": (b"\x01", "kind"),
     "empty array": (b"\x90", "kind"),
-    "unknown kind": (b"\x91\x14", "kind"),
+    "unknown kind": (b"\x91\x13", "kind"),
+    "no signal": (b"\x92\x14\x90", "fields"),
+    "signal of no number": (b"\x92\x14\x92\x63\x01", "fields"),
+    "signal is a map": (b"\x92\x14\x80", "fields"),
+    "map of 25": (b"\x92\x14\xde\x00\x19" + b"\xa1a\x01" * 25, "msgpack"),
     "negative kind": (b"\x91\xff", "kind"),
     "huge kind": (b"\x91\xcf" + b"\xff" * 8, "kind"),
     "kind is true": (b"\x91\xc3", "kind"),
@@ -208,6 +260,18 @@ def test_a_long_list_is_refused_by_its_field() -> None:
         decode_message(msgpack.packb([11, [[A, 1]] * 401]))
     with pytest.raises(Malformed):
         decode_message(msgpack.packb([13, [b""] * 65]))
+    with pytest.raises(Malformed):
+        decode_message(msgpack.packb([20, [2, 1, 0, [], [[1, 2, 0.5]] * 1025]]))
+
+
+def test_a_signal_travels_as_the_engine_states_it() -> None:
+    said = signals.Stop(attempt=7, reason="done")
+    assert msgpack.unpackb(encode_message(Signal(said))) == [20, signals.plain(said)]
+
+
+def test_the_longest_account_of_a_round_fits() -> None:
+    holes = tuple((n, 1024 + n, 0.001 * n) for n in range(800))
+    assert len(encode_message(Signal(signals.Sampled(1, 0, (), holes)))) <= MAX_CONTROL
 
 
 def test_pack_and_unpack_are_strict() -> None:
