@@ -17,7 +17,15 @@ from overlay.session.commands import Command
 from overlay.session.completed import Completed
 from overlay.session.desk import Desk
 from overlay.session.drops import Reason
-from overlay.session.events import KeysLive, KeysRetired, LabelRetired, OpenKeyReady, SessionLost, SessionOpened
+from overlay.session.events import (
+    KeysLive,
+    KeysRetired,
+    LabelRetired,
+    OpenKeyReady,
+    ProbeKeysLive,
+    SessionLost,
+    SessionOpened,
+)
 from overlay.session.noise import Handshake
 from overlay.session.peer import Peer
 from overlay.session.run import Epochs, Run
@@ -178,7 +186,7 @@ class Book:
         self._choose(peer)
 
     def _choose(self, peer: Peer) -> None:
-        """Send on the best run; its data key is given away once, as the counters of its new owner begin at 0."""
+        """Send on the best run; its keys are given away once, as the counters of their new owner begin at 0."""
         best = peer.best()
         if best is None or best is peer.sending:
             return
@@ -188,6 +196,10 @@ class Book:
                 KeysLive(peer=peer.node, cipher=best.terms.cipher, epoch=best.epochs.seal, key=best.seal_data)
             )
             best.seal_data = None
+        if best.probe_keys is not None:
+            seal, open_ = best.probe_keys
+            self._desk.news.append(ProbeKeysLive(peer=peer.node, epoch=best.probe_epoch, seal_key=seal, open_key=open_))
+            best.probe_keys = None
 
     # --- retiring ---
 

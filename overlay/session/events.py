@@ -52,6 +52,16 @@ class KeysLive(Struct, frozen=True, kw_only=True):
     key: bytes
 
 
+class ProbeKeysLive(Struct, frozen=True, kw_only=True):
+    """The engine's probes to and from `peer` bear these keys from now on; it follows KeysLive of the same run."""
+
+    peer: NodeId
+    epoch: int
+    """The same on both sides."""
+    seal_key: bytes
+    open_key: bytes
+
+
 class KeysRetired(Struct, frozen=True):
     """The open key of `epoch` is no more (10 s after newer keys proved themselves, or 180 s old)."""
 
@@ -86,4 +96,14 @@ class DialFailed(Struct, frozen=True):
     reason: str
 
 
-Event = SessionOpened | OpenKeyReady | KeysLive | KeysRetired | LabelRetired | SessionLost | SecretRefused | DialFailed
+Event = (
+    SessionOpened
+    | OpenKeyReady
+    | KeysLive
+    | ProbeKeysLive
+    | KeysRetired
+    | LabelRetired
+    | SessionLost
+    | SecretRefused
+    | DialFailed
+)

@@ -36,7 +36,7 @@ class Epochs(Struct, frozen=True):
 
 
 class Run:
-    """One set of keys. The control keys are used here; each data key is given away once and then forgotten."""
+    """One set of keys. The control keys are used here; data and probe keys are given away once and then forgotten."""
 
     __slots__ = (
         "began_at",
@@ -50,6 +50,7 @@ class Run:
         "open_aead",
         "open_data",
         "opened_at",
+        "probe_keys",
         "proven",
         "psk",
         "rekey_at",
@@ -80,6 +81,9 @@ class Run:
         self.seal_data: bytes | None = data[ours]
         self.open_data: bytes | None = data[theirs]
         """Both until they are given away."""
+        probe = class_key(prk, "probe", "i"), class_key(prk, "probe", "r")
+        self.probe_keys: tuple[bytes, bytes] | None = (probe[ours], probe[theirs])
+        """To seal with and to open with, until they are given away."""
         self.counter = 0
         """The next one to seal under."""
         self.replay = ReplayWindow()
@@ -99,6 +103,11 @@ class Run:
         self.confirmation: Command | None = None
         self.sent = 0
         """Times the confirmation was sent."""
+
+    @property
+    def probe_epoch(self) -> int:
+        """Under which number both sides know its probe keys: the one that the Noise initiator chose."""
+        return self.epochs.open if self.initiator else self.epochs.seal
 
     def outranks(self, newer: Run) -> bool:
         """Whether to send on this rather than on `newer`, which opened later.

@@ -16,6 +16,7 @@ from overlay.session.events import (
     KeysRetired,
     LabelRetired,
     OpenKeyReady,
+    ProbeKeysLive,
     SecretRefused,
     SessionLost,
     SessionOpened,
@@ -51,8 +52,8 @@ def test_two_hosts_meet() -> None:
     assert (at_a.record, at_b.record) == (b.record, a.record)
     assert (at_a.seen, at_b.seen) == (str(a.endpoint), str(b.endpoint))
     assert (at_a.offloads, at_b.offloads) == (2, 1)
-    assert [type(event) for event in a.events] == [SessionOpened, OpenKeyReady, KeysLive]
-    assert [type(event) for event in b.events] == [SessionOpened, OpenKeyReady, KeysLive]
+    assert [type(event) for event in a.events] == [SessionOpened, OpenKeyReady, KeysLive, ProbeKeysLive]
+    assert [type(event) for event in b.events] == [SessionOpened, OpenKeyReady, KeysLive, ProbeKeysLive]
     assert {event.cipher for event in a.events if isinstance(event, KeysLive)} == {CIPHERS[0]}
     assert a.sessions.peer_label(b.id) == at_a.peer_label
     assert a.sessions.offloads(b.id) == 2
@@ -398,7 +399,7 @@ def test_a_peer_that_left_is_forgotten() -> None:
     world.send(a, b, Leave())
     world.run(0.1)
     world.tell(b, PeerLeft(a.id))
-    assert [type(event) for event in b.events[3:]] == [KeysRetired, LabelRetired, SessionLost]
+    assert [type(event) for event in b.events[4:]] == [KeysRetired, LabelRetired, SessionLost]
     assert not b.sessions.is_open(a.id)
     assert not world.send(b, a, PING)
 

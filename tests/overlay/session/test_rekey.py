@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from overlay.session.events import KeysLive, KeysRetired, LabelRetired, OpenKeyReady, SessionLost
+from overlay.session.events import KeysLive, KeysRetired, LabelRetired, OpenKeyReady, ProbeKeysLive, SessionLost
 from overlay.session.facts import ControlReceived, CounterSpent
 from overlay.session.timing import KEY_LIFE, REKEY_AFTER, REKEY_AFTER_OTHER
 from overlay.wire.messages import Ping, Rekey, Rekeyed
@@ -47,6 +47,7 @@ def test_under_traffic_keys_are_replaced(b_talks: bool) -> None:
     assert agreed(a, b)
     assert a.count(KeysLive) == b.count(KeysLive) == a.count(OpenKeyReady) == 4
     assert [event.epoch for event in b.events if isinstance(event, KeysLive)] == [0, 1, 2, 3]
+    assert [event.epoch for event in a.events if isinstance(event, ProbeKeysLive)] == [0, 1, 2, 3]
     assert a.count(SessionLost) == b.count(SessionLost) == a.count(LabelRetired) == 0
     assert b.sessions.handshake_at(a.id) == pytest.approx(1360, abs=1)
 
@@ -76,7 +77,7 @@ def test_nobody_rekeys_without_traffic_and_keys_die() -> None:
     assert b.sessions.is_open(a.id)
     world.run(1)
     for host, other in ((a, b), (b, a)):
-        assert [type(event) for event in host.events[3:]] == [KeysRetired, LabelRetired, SessionLost]
+        assert [type(event) for event in host.events[4:]] == [KeysRetired, LabelRetired, SessionLost]
         assert not host.sessions.is_open(other.id)
         assert host.sessions.next_timeout() is None
 

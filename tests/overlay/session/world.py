@@ -20,6 +20,7 @@ from overlay.session.events import (
     KeysRetired,
     LabelRetired,
     OpenKeyReady,
+    ProbeKeysLive,
     SecretRefused,
     SessionLost,
     SessionOpened,
@@ -86,6 +87,7 @@ class Host:
         self.seal_keys: dict[NodeId, tuple[int, bytes]] = {}
         self.given: list[bytes] = []
         """Every data key ever given to seal with."""
+        self.probe_keys: dict[NodeId, ProbeKeysLive] = {}
         self.labels: dict[Label, NodeId] = {}
 
     @property
@@ -106,6 +108,10 @@ class Host:
                 assert event.key not in self.given
                 self.given.append(event.key)
                 self.seal_keys[event.peer] = (event.epoch, event.key)
+            case ProbeKeysLive():
+                assert event.seal_key not in self.given
+                self.given += (event.seal_key, event.open_key)
+                self.probe_keys[event.peer] = event
             case KeysRetired():
                 del self.open_keys[event.peer, event.epoch]
             case LabelRetired():
@@ -243,8 +249,11 @@ def relayed(host: Host, relay: Host) -> Relayed:
 
 
 def agreed(one: Host, two: Host) -> bool:
-    """Whether what each seals with now, the other opens."""
+    """Whether what each seals with now, the other opens; probes too."""
     if two.id not in one.seal_keys or one.id not in two.seal_keys:
+        return False
+    mine, theirs = one.probe_keys[two.id], two.probe_keys[one.id]
+    if (mine.epoch, mine.seal_key, mine.open_key) != (theirs.epoch, theirs.open_key, theirs.seal_key):
         return False
     return all(
         other.open_keys.get((host.id, host.seal_keys[other.id][0])) == host.seal_keys[other.id][1]
