@@ -1,6 +1,6 @@
 """The engine's only door to the world: real UDP sockets, clock and network around an `Engine` (asyncio through anyio).
 
-    detecting  what NAT am I behind          knocking  two hosts that exchange lines get a hole
+    detecting  what NAT am I behind          knocking, hello  two hosts that exchange lines get a hole
                      \\                        /
                       loop  an engine between inputs and outputs
                      /     |        \\
@@ -11,8 +11,21 @@
 """
 
 from punch.driver.detecting import Detected, detect, detecting
+from punch.driver.knocking import Hole, KnockFailed, knock
 from punch.driver.loop import Driver, clock
 from punch.driver.names import resolve
 from punch.driver.words import undecided, words
 
-__all__ = ["Detected", "Driver", "clock", "detect", "detecting", "resolve", "undecided", "words"]
+__all__ = [
+    "Detected",
+    "Driver",
+    "Hole",
+    "KnockFailed",
+    "clock",
+    "detect",
+    "detecting",
+    "knock",
+    "resolve",
+    "undecided",
+    "words",
+]

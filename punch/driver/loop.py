@@ -81,6 +81,11 @@ class Driver:
         self._intercept = intercept
         self._network = look()
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """This host's own addresses."""
+        return self._network.addresses
+
     def __enter__(self) -> Self:
         """Open the sockets and begin.
 
