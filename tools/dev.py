@@ -196,6 +196,8 @@ def main(argv: list[str]) -> int:
     """Set up and run; returns the exit code."""
     verb = argv[0] if argv else ""
     if verb not in ("demo", "test", "check", "setup"):
+        if verb not in ("", "-h", "--help"):
+            say(f"dev.py: there is no {verb!r}; the words are demo, test, check and setup\n")
         say((__doc__ or "").strip())
         return 0 if verb in ("-h", "--help") else 2
     try:

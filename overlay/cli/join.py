@@ -14,7 +14,7 @@ import click
 from overlay.cli.argv import hide
 from overlay.cli.detach import Report, detach
 from overlay.cli.outcome import clean_lines
-from overlay.cli.phrase import slip
+from overlay.cli.phrase import slip, weakness
 from overlay.cli.say import Speaker
 from overlay.cli.settings import setting_options, sources
 from overlay.cli.terminal import Pen
@@ -69,9 +69,6 @@ def join(
         say=speaker.say,
         announce=speaker.announce,
         port_asked=loaded.origins["node.port"] != "default",
-        punch_options_set=tuple(
-            key for key, origin in loaded.origins.items() if key.startswith(("punch.", "stun.")) and origin != "default"
-        ),
     )
     return _run(launch, report)
 
@@ -121,8 +118,7 @@ def _warnings(loaded: Loaded, secret: str, *, hidden: bool) -> list[str]:
         warnings.append("the secret could not be hidden from ps; use --secret-file or OVERLAY_SECRET")
     if readable_by_others(loaded.config):
         warnings.append(f"everybody here can read the secret: chmod 600 {loaded.config.secret_file}")
-    if found := slip(secret):
-        warnings.append(found)
+    warnings += [found for found in (weakness(secret), slip(secret)) if found]
     return warnings
 
 

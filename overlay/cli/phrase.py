@@ -16,6 +16,14 @@ WORDS = 6
 RANDOM_BITS = 60
 _CHECK_BITS = 66 - RANDOM_BITS
 
+SHORTEST = 8
+"""Characters of a secret below which `join` warns."""
+
+_MOST_STRANGE = 2
+"""Words of six that no list has: more, and it is a secret of somebody's own making."""
+_PLACES = ("in first place", "in second place", "in third place", "in fourth place", "in fifth place", "at its end")
+"""So that the word itself is not shown."""
+
 
 @cache
 def word_list() -> list[str]:
@@ -30,14 +38,24 @@ def phrase(chance: int) -> str:
     return "-".join(word_list()[number >> 11 * (WORDS - 1 - place) & 2047] for place in range(WORDS))
 
 
+def weakness(secret: str) -> str:
+    """What is weak in a secret: a sentence; empty if nothing is, as far as its length tells."""
+    if len(secret.removesuffix("\n")) >= SHORTEST:
+        return ""
+    return f"a secret of fewer than {SHORTEST} characters is soon guessed: `overlay secret new` makes a strong one"
+
+
 def slip(secret: str) -> str:
     """What looks wrong with a secret that was read out: a sentence; empty if nothing does, or it is no phrase of ours.
 
     A hint only: any secret is allowed.
     """
     words = re.split(r"[\s-]+", secret.strip().lower())
-    if len(words) != WORDS or not all(word in word_list() for word in words):
+    strange = [place for place, word in enumerate(words, 1) if word not in word_list()]
+    if len(words) != WORDS or len(strange) > _MOST_STRANGE:
         return ""
+    if strange:
+        return f"this secret looks like one of `overlay secret new`, but none has such a word {_PLACES[strange[0] - 1]}"
     number = 0
     for word in words:
         number = number << 11 | word_list().index(word)

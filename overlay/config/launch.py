@@ -39,5 +39,5 @@ class Launch(Struct, frozen=True, kw_only=True):
     announce: Announce
     port_asked: bool
     """A person named the port: it does not give way when it is in use."""
-    punch_options_set: tuple[str, ...]
-    """Keys of [punch] and [stun] that a person set."""
+    debug_keys: Path | None = None
+    """Where session and data keys are written as they are made, for the dissector; None: nowhere, as it should be."""

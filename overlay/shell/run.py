@@ -71,7 +71,6 @@ class _Run:
     async def _start(self, control: ControlSocket) -> None:
         launch = self._launch
         config = launch.config
-        self._warn_unused()
         storage = Storage(launch.state_dir, _LOG.warning)
         seed, memory = storage.seed(), storage.memory()
         found: dict[str, Any] = {}
@@ -85,10 +84,6 @@ class _Run:
             await self._live(setup, wires, storage, control, found["addresses"])
         finally:
             wires.close()
-
-    def _warn_unused(self) -> None:
-        for key in self._launch.punch_options_set:
-            _LOG.warning("%s has no effect yet: the punch engine comes with a later version.", key)
 
     async def _setup(self, keys: NetworkKeys, identity: Identity, memory: Memory, wires: Wires) -> Setup:
         config = self._launch.config

@@ -31,6 +31,13 @@ def test_it_says_what_it_can_do(words: list[str], code: int) -> None:
     assert "dev.py test" in done.stderr
 
 
+def test_an_unknown_word_is_named_before_all_else(capfd: pytest.CaptureFixture[str]) -> None:
+    assert dev.main(["dance"]) == 2
+    assert capfd.readouterr().err.startswith("dev.py: there is no 'dance'")
+    assert dev.main(["--help"]) == 0
+    assert "there is no" not in capfd.readouterr().err
+
+
 def test_it_finds_an_interpreter_that_is_new_enough() -> None:
     assert dev.version_of(dev.choose_python()) >= dev.NEEDED
 

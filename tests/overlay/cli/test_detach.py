@@ -29,7 +29,7 @@ def main(launch):
 
 def join(tmp_path: Path, shell: str, *words: str) -> subprocess.CompletedProcess[str]:
     places = ["--state-dir", str(tmp_path / "state"), "--socket", str(tmp_path / "s.sock")]
-    argv = join_argv(shell, "-n", "home", "-s", "x", "-d", *places, *words)
+    argv = join_argv(shell, "-n", "home", "-s", "long enough", "-d", *places, *words)
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=20, cwd=tmp_path)
 
 

@@ -47,17 +47,17 @@ def places(tmp_path: Path) -> list[str]:
 
 
 def test_everything_reaches_the_shell(launches: list[Launch], places: list[str], tmp_path: Path) -> None:
-    words = ["-n", "home", "-s", "hunter2", "-p", "vps", "--peer", "b:5", "--name", "me", "--port", "5", "--no-tun"]
+    words = ["-n", "home", "-s", "hunter2222", "-p", "vps", "--peer", "b:5", "--name", "me", "--port", "5", "--no-tun"]
     assert main(["join", *words, *places, "-vv", "--punch", "off", "--stun", "stun.example"]) == 0
     (launch,) = launches
     config = launch.config
     assert (config.network, config.peers, config.node.name) == ("home", ("vps", "b:5"), "me")
     assert (config.node.port, config.node.tun, config.lan.enabled) == (5, False, True)
-    assert launch.secret == "hunter2"
+    assert launch.secret == "hunter2222"
     assert launch.state_dir == tmp_path / "state"
     assert launch.socket_path == tmp_path / "run/s.sock"
     assert (launch.verbose, launch.json, launch.detach) == (2, False, False)
-    assert launch.punch_options_set == ("punch.enabled", "stun.servers")
+    assert (config.punch.enabled, config.stun.servers) == (False, ("stun.example",))
     assert stat.S_IMODE(launch.state_dir.stat().st_mode) == 0o700
     assert logging.getLogger("overlay").level == logging.DEBUG
 
@@ -146,7 +146,7 @@ def test_it_says_when_it_is_up_and_what_changes(places: list[str], capsys: Captu
         return 0
 
     with shell_is(run):
-        assert main(["join", "-n", "home", "-s", "x", *places, *(["--json"] if as_json else [])]) == 0
+        assert main(["join", "-n", "home", "-s", "long enough", *places, *(["--json"] if as_json else [])]) == 0
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert "\x1b" not in out
@@ -166,7 +166,7 @@ def test_an_error_of_the_shell_is_told(places: list[str], capsys: Capture) -> No
         raise OverlayError("port 5 is in use", "another --port")
 
     with shell_is(run):
-        assert main(["join", "-n", "home", "-s", "x", *places]) == 1
+        assert main(["join", "-n", "home", "-s", "long enough", *places]) == 1
     assert capsys.readouterr().err == "overlay: port 5 is in use\n  fix: another --port\n"
 
 
@@ -175,7 +175,7 @@ def test_an_error_among_tasks_is_told_all_the_same(places: list[str], capsys: Ca
         raise ExceptionGroup("tasks", [ValueError(), ExceptionGroup("more", [OverlayError("no device")])])
 
     with shell_is(run):
-        assert main(["join", "-n", "home", "-s", "x", *places]) == 1
+        assert main(["join", "-n", "home", "-s", "long enough", *places]) == 1
     assert capsys.readouterr().err == "overlay: no device\n"
 
 
@@ -199,7 +199,7 @@ def test_warnings(
 
 TELL = "def main(launch): print(ascii(launch.secret), flush=True); return 0"
 
-ODD = ["with spaces", '"quo\'tes"', "$5 $HOME `id` \\n", "cafe\u0301", " "]
+ODD = ["with spaces", '"quo\'tes"', "$5 $HOME `id` \\n", "cafe\u0301 creme", " " * 8]
 
 
 @pytest.mark.parametrize("secret", ODD)
@@ -229,13 +229,13 @@ def test_on_a_terminal_the_secret_is_asked_for_hidden(places: list[str]) -> None
     said = b""
     while b"home: " not in said:
         said += os.read(terminal, 1000)
-    os.write(terminal, b"hunter2\n")
+    os.write(terminal, b"hunter2222\n")
     with contextlib.suppress(OSError):  # EIO: the terminal's other end is closed
         while data := os.read(terminal, 1000):
             said += data
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert said.count(b"hunter2") == 1  # what TELL printed, no echo
+    assert said.count(b"hunter2222") == 1  # what TELL printed, no echo
     assert b"Secret of network home: " in said
 
 

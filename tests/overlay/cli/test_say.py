@@ -20,7 +20,7 @@ def test_a_reader_that_went_away_stops_the_words_not_the_node(tmp_path: Path) ->
     places = ["--state-dir", str(tmp_path / "state"), "--socket", str(tmp_path / "s.sock")]
     reader, writer = os.pipe()
     os.close(reader)
-    argv = join_argv(CHATTY, "-n", "home", "-s", "x", *places)
+    argv = join_argv(CHATTY, "-n", "home", "-s", "long enough", *places)
     done = subprocess.run(argv, check=False, stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (tmp_path / "state/done").exists()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overlay.cli import main
-from overlay.cli.phrase import RANDOM_BITS, WORDS, phrase, slip, word_list
+from overlay.cli.phrase import RANDOM_BITS, WORDS, phrase, slip, weakness, word_list
 
 Capture = pytest.CaptureFixture[str]
 
@@ -42,13 +42,30 @@ def test_a_word_misread_is_noticed_63_times_in_64() -> None:
     assert noticed >= 1940
 
 
+def test_a_word_that_no_list_has_is_noticed_and_not_shown() -> None:
+    words = phrase(12345).split("-")
+    for place, where in ((0, "first"), (2, "third"), (5, "at its end")):
+        wrong = "-".join([*words[:place], "qwxyz", *words[place + 1 :]])
+        assert where in slip(wrong)
+        assert "qwxyz" not in slip(wrong)
+
+
+def test_a_short_secret_is_called_weak() -> None:
+    assert "fewer than 8" in weakness("hunter2")
+    assert "fewer than 8" in weakness("hunter2\n")
+    assert weakness("hunter22") == weakness(phrase(1)) == ""
+
+
 @pytest.mark.parametrize("change", [str.upper, str.title, lambda words: words.replace("-", " ")])
 def test_another_spelling_is_noticed(change: object) -> None:
     assert callable(change)
     assert "stay out" in slip(change(phrase(12345)))
 
 
-@pytest.mark.parametrize("secret", ["", "hunter2", "one two three", "abandon", "zoo-" * 6, "correct horse battery"])
+@pytest.mark.parametrize(
+    "secret",
+    ["", "hunter2", "one two three", "abandon", "zoo-" * 6, "correct horse battery", "my dog has seven blue collars"],
+)
 def test_other_secrets_are_nobodys_business(secret: str) -> None:
     assert slip(secret) == ""
 

@@ -35,7 +35,6 @@ def test_a_config_that_cannot_be_reread_changes_nothing(
         say=lambda event, text, peer: said.append(event),
         announce=lambda up: None,
         port_asked=False,
-        punch_options_set=(),
     )
     with caplog.at_level(logging.WARNING, "overlay"):
         asyncio.run(_Run(launch)._reload())
