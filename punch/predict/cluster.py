@@ -1,0 +1,95 @@
+"""A new port lies near one seen before (nat-science 4.1, K): an urn that fits what nobody modelled.
+
+    seen   |    |          |
+         /\\|/\\ /|\\       /\\|/\\      two-sided geometric, W ports wide
+
+Covers counters of several cores, mixed NATs, random steps and counters that run with time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+
+from punch.predict.hypothesis import HIGH, LOSS, LOW, PORTS, Evidence, Explanation
+
+WIDTHS = (4, 16, 64, 256)
+CONCENTRATION = 0.5
+"""How much of an observation the wide prior counts for."""
+REACH = 4
+"""Ports farther than so many widths are left to the others."""
+
+
+def explain(evidence: Evidence) -> list[Explanation]:
+    """One hypothesis a width, with its log likelihood."""
+    ports = [sample.external for sample in evidence.samples]
+    if not ports:
+        return []
+    prior = -math.log(len(WIDTHS))
+    return [(prior + _likelihood(ports, width), partial(Cluster, ports, width, evidence)) for width in WIDTHS]
+
+
+def _likelihood(ports: list[int], width: int) -> float:
+    total = -math.log(PORTS)
+    for count in range(1, len(ports)):
+        port = ports[count]
+        near = sum(math.exp(-abs(port - ports[earlier]) / width) for earlier in range(count)) / (2 * width + 1)
+        total += math.log((near + CONCENTRATION / PORTS) / (count + CONCENTRATION))
+    return total
+
+
+class Cluster:
+    """Ports around the samples, the nearest first; nothing is written down before it is wanted."""
+
+    family = "cluster"
+
+    def __init__(self, ports: list[int], width: int, evidence: Evidence) -> None:
+        self._ports = ports
+        self._width = width
+        self._parity = evidence.parity
+        self._tried = evidence.tried
+        self._holes = float(len(evidence.holes))
+        self._spent = 0.0
+        self._scale = 1.0 / ((2 * width + 1) * (len(ports) + CONCENTRATION))
+        self._order = self._around()
+        self._head: int | None = None
+
+    def _around(self) -> Iterator[int]:
+        for distance in range(REACH * self._width + 1):
+            for port in self._ports:
+                yield port + distance
+                yield port - distance
+
+    def head(self) -> int | None:
+        """See `Hypothesis`."""
+        while self._head is None:
+            port = next(self._order, None)
+            if port is None:
+                return None
+            if LOW <= port <= HIGH and port not in self._tried and self._parity in (None, port & 1):
+                self._head = port
+        return self._head
+
+    def chance(self, port: int) -> float:
+        """See `Hypothesis`."""
+        if self._parity not in (None, port & 1):
+            return 0.0
+        near = self._near(port)
+        chance = min(0.95, self._holes * near / max(0.05, 1.0 - self._spent))
+        return chance * LOSS if port in self._tried else chance
+
+    def _near(self, port: int) -> float:
+        width = self._width
+        return self._scale * sum(math.exp(-abs(port - seen) / width) for seen in self._ports)
+
+    def miss(self, port: int, *, first: bool) -> None:
+        """See `Hypothesis`."""
+        if port == self._head:
+            self._head = None
+        if first:
+            self._spent += self._near(port)
+
+    def more(self, count: int) -> None:
+        """See `Hypothesis`."""
+        self._holes += count

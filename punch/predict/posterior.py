@@ -1,0 +1,189 @@
+"""Weighs the hypotheses and ranks the ports: always the one most likely to have a hole next.
+
+    next() -> port      every hypothesis offers its best port; the largest sum of weight x chance wins
+                        and at once counts as missed: w *= 1 - chance, for each hypothesis its own
+                        (an answer ends the search, so nothing else is ever learned from a probe)
+
+Probing in order of probability is optimal for equal costs (nat-science 4.2). One rule covers every NAT; where no
+hypothesis holds, the uniform one remains: the birthday attack.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from punch.predict import block, cluster, preserving, sequential, uniform
+from punch.predict.hypothesis import LOSS, Evidence, Hole, Hypothesis
+from punch.signals import Sample
+from punch.values import NatProfile
+
+PRIORS = {"preserving": 0.25, "sequential": 0.30, "block": 0.20, "cluster": 0.10, "uniform": 0.25}
+"""Before anything is known (nat-science 4.1)."""
+DETECTED = 0.9
+"""Weight of the family that detection found, before these samples."""
+DOUBT = 0.02
+"""The uniform hypothesis is never below this at the start: the others are never trusted completely."""
+NEGLIGIBLE = 1e-7
+UNLUCKY = 1e-3
+"""If all misses together were this unlikely, it is not bad luck: blocked, or no model fits (nat-science 5.7)."""
+FIRST_HOLES, MOST_HOLES = 32, 256
+"""Holes a peer (nat-science 5.2)."""
+EXPLAINERS = {
+    "preserving": preserving.explain,
+    "sequential": sequential.explain,
+    "block": block.explain,
+    "cluster": cluster.explain,
+    "uniform": uniform.explain,
+}
+
+
+class Posterior:
+    """What is believed of one outside address, and the order of its ports."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        holes: Sequence[Hole],
+        *,
+        profile: NatProfile,
+        entropy: random.Random,
+        share: float = 1.0,
+    ) -> None:
+        """`samples` and `holes` in any order, of one outside address; `profile`: what detection knows of the NAT;
+        `share`: how many of the holes are at this address, of 1."""
+        self.holes = len(holes)
+        self._share = share
+        self.probes = 0
+        """Ports that `next` gave."""
+        self._left = 1.0
+        self._tried = {sample.external for sample in samples}
+        evidence = Evidence(
+            samples=tuple(sorted(samples, key=lambda sample: sample.index)),
+            holes=tuple(sorted(holes)),
+            profile=profile,
+            entropy=entropy,
+            tried=self._tried,
+            parity=_parity(samples, holes, profile),
+        )
+        self._hypotheses = _weighed(evidence)
+
+    def weights(self) -> dict[str, float]:
+        """How much each family is believed now; they sum to 1."""
+        total = sum(weight for weight, _ in self._hypotheses)
+        families = dict.fromkeys(PRIORS, 0.0)
+        for weight, hypothesis in self._hypotheses:
+            families[hypothesis.family] += weight / total
+        return families
+
+    def next(self) -> tuple[int, float] | None:
+        """The port most likely to have a hole now, and that chance; it counts as tried from now on.
+
+        None: every hypothesis has offered all its ports twice.
+        """
+        best, chance = 0, 0.0
+        total = 0.0
+        for weight, hypothesis in self._hypotheses:
+            total += weight
+            port = hypothesis.head()
+            if port is not None:
+                here = 0.0
+                for other, each in self._hypotheses:
+                    here += other * each.chance(port)
+                if here > chance:
+                    best, chance = port, here
+        if not best:
+            return None
+        self.probes += 1
+        chance *= self._share / total
+        self._left *= 1.0 - chance * (1.0 - LOSS)
+        self.missed(best)
+        return best, chance
+
+    def missed(self, port: int) -> None:
+        """`port` was tried in vain (by an earlier search, say): Bayes' rule. `next` does this by itself."""
+        first = port not in self._tried
+        kept = []
+        top = 0.0
+        found = self._share * (1.0 - LOSS)
+        for weight, hypothesis in self._hypotheses:
+            weight *= 1.0 - hypothesis.chance(port) * found
+            hypothesis.miss(port, first=first)
+            kept.append((weight, hypothesis))
+            top = max(top, weight)
+        self._tried.add(port)
+        self._hypotheses = [each for each in kept if each[0] > NEGLIGIBLE * top]
+
+    def open_more(self, count: int) -> None:
+        """The hard side opened `count` more holes meanwhile, wherever its NAT put them."""
+        self.holes += count
+        for _, hypothesis in self._hypotheses:
+            hypothesis.more(count)
+
+    def holes_wanted(self) -> int:
+        """How many holes in all suit what is believed: few, an eighth of a block (its ports are the subscriber's
+        quota), or what a birthday needs."""
+        weights = self.weights()
+        if weights["uniform"] > 0.3:
+            return MOST_HOLES
+        if weights["block"] > 0.3:
+            _, likeliest = max(
+                ((w, h.size) for w, h in self._hypotheses if isinstance(h, block.Block | block.Window)),
+                key=lambda each: each[0],
+            )
+            return min(MOST_HOLES, max(FIRST_HOLES, likeliest // 8))
+        return FIRST_HOLES
+
+    @property
+    def exhausted(self) -> bool:
+        """So many misses are no bad luck any more."""
+        return self._left < UNLUCKY
+
+    @property
+    def left(self) -> float:
+        """Chance of all misses so far, as believed before them."""
+        return self._left
+
+
+def _weighed(evidence: Evidence) -> list[tuple[float, Hypothesis]]:
+    """All hypotheses worth keeping with their weights, which sum to 1."""
+    priors = _priors(evidence.profile.allocation)
+    logs = [
+        (math.log(priors[family]) + likelihood, family, build)
+        for family, explain in EXPLAINERS.items()
+        for likelihood, build in explain(evidence)
+    ]
+    top = max(log for log, _, _ in logs)
+    wide = max(log for log, family, _ in logs if family == "uniform")
+    others = sum(math.exp(log - top) for log, family, _ in logs if family != "uniform")
+    doubt = sum(math.exp(log - wide) for log, family, _ in logs if family == "uniform")
+    floor = top + math.log(max(others, NEGLIGIBLE) * DOUBT / (1.0 - DOUBT) / doubt)
+    raised = max(0.0, floor - wide)
+    weights = [math.exp(log + raised * (family == "uniform") - top) for log, family, _ in logs]
+    total = sum(weights)
+    return [
+        (weight / total, build())
+        for weight, (_, _, build) in zip(weights, logs, strict=True)
+        if weight > NEGLIGIBLE * total
+    ]
+
+
+def _priors(allocation: str) -> dict[str, float]:
+    if allocation not in PRIORS:
+        return PRIORS
+    rest = sum(prior for family, prior in PRIORS.items() if family != allocation)
+    return {
+        family: DETECTED if family == allocation else prior / rest * (1.0 - DETECTED)
+        for family, prior in PRIORS.items()
+    }
+
+
+def _parity(samples: Sequence[Sample], holes: Sequence[Hole], profile: NatProfile) -> int | None:
+    """The parity all holes share, if the NAT keeps it (RFC 4787 REQ-4) and no sample says otherwise."""
+    parities = sorted({local & 1 for _, local, _ in holes})
+    if profile.parity is not True or len(parities) != 1:
+        return None
+    if any((sample.external ^ sample.local) & 1 for sample in samples):
+        return None
+    return parities[0]
