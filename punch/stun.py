@@ -251,7 +251,7 @@ def _read_error(value: bytes, _: bytes) -> tuple[int, str] | None:
 
 def _write_error(values: tuple[Any, ...], _: bytes) -> bytes:
     code, reason = values
-    return struct.pack(">HBB", 0, code // 100, code % 100) + reason.encode()
+    return struct.pack(">HBB", 0, code // 100, code % 100) + bytes(reason, "utf-8")
 
 
 def _read_types(value: bytes, _: bytes) -> tuple[tuple[int, ...]] | None:
