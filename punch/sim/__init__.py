@@ -12,6 +12,10 @@ of the world, and nothing hangs on the order of a set or on the hash of a string
 host      what a host is: the verbs of a machine, with endpoints
 link      how one direction of a wire treats what it carries
 network   segments, ports, routers
+model     what a NAT is like, as a value
+nat       a NAT as a router: mappings, sessions, filter, table
+ports     where its outside ports come from
+screen    its screen against scans
 world     the clock, the hosts, and what a test does to them
 journal   what happened, as a digest and as a sequence diagram
 """
@@ -19,7 +23,21 @@ journal   what happened, as a digest and as a sequence diagram
 from punch.sim.host import Datagram, Host
 from punch.sim.journal import Journal
 from punch.sim.link import Link
+from punch.sim.model import NatModel
+from punch.sim.nat import Nat
 from punch.sim.network import OpenRouter, Router
 from punch.sim.world import Stuck, TooLate, World
 
-__all__ = ["Datagram", "Host", "Journal", "Link", "OpenRouter", "Router", "Stuck", "TooLate", "World"]
+__all__ = [
+    "Datagram",
+    "Host",
+    "Journal",
+    "Link",
+    "Nat",
+    "NatModel",
+    "OpenRouter",
+    "Router",
+    "Stuck",
+    "TooLate",
+    "World",
+]

@@ -17,6 +17,12 @@ class Datagram(Struct, frozen=True, gc=False):
     """When a host sends: one of its own, or a wildcard host (`0.0.0.0`, `::`) that the world fills in."""
     to: Endpoint
     payload: bytes
+    ttl: int = 0
+    """IP TTL or hop limit: it dies at the router that makes it 0; ttl 0: at none."""
+
+    def travelled(self, routers: int) -> Datagram:
+        """The same after so many routers; a `ttl` of 0 or less: it died on the way."""
+        return Datagram(self.source, self.to, self.payload, self.ttl - routers)
 
 
 class Host(Protocol):

@@ -95,9 +95,11 @@ class Gate(Generic[Owner]):
 class Network(Generic[Owner]):
     """A segment; `link` is what a port's wires are like unless a host brings its own."""
 
-    def __init__(self, name: str, link: Link) -> None:
+    def __init__(self, name: str, link: Link, hops: int = 0) -> None:
         self.name = name
         self.link = link
+        self.hops = hops
+        """Routers on the way across it that are not drawn."""
         self._gate: Gate[Owner] | None = None
         self._ports: dict[str, Port[Owner]] = {}
         self._doors: dict[str, Door[Owner]] = {}

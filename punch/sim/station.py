@@ -68,4 +68,4 @@ def sent_from(port: Port[Station], datagram: Datagram) -> Datagram:
     """The datagram as it stands on the wire: with the port's address as its source."""
     if datagram.source.host == port.address:
         return datagram
-    return Datagram(Endpoint("udp", port.address, datagram.source.port), datagram.to, datagram.payload)
+    return Datagram(Endpoint("udp", port.address, datagram.source.port), datagram.to, datagram.payload, datagram.ttl)

@@ -49,12 +49,13 @@ class TooLate(AssertionError):
 class World:
     """Hosts and segments, from one seed. Hosts are named; times are seconds since the world began."""
 
-    def __init__(self, *, seed: int, link: Link = WAN_LINK, journal: Journal | None = None) -> None:
+    def __init__(self, *, seed: int, link: Link = WAN_LINK, hops: int = 0, journal: Journal | None = None) -> None:
+        """An internet alone; `hops`: routers across it that lower a TTL."""
         self.now = 0.0
         self.seed = seed
         self.journal = journal or Journal()
         self._entropy = self.dice("wires")
-        self._networks: dict[str, Network[Station]] = {INTERNET: Network(INTERNET, link)}
+        self._networks: dict[str, Network[Station]] = {INTERNET: Network(INTERNET, link, hops)}
         self._stations: dict[str, Station] = {}
         self._between: dict[tuple[str, str], Wire] = {}
         self._blocked: set[tuple[str, str]] = set()
@@ -86,9 +87,13 @@ class World:
         uplink: Link | None = None,
         upstream: str = INTERNET,
         link: Link = LAN_LINK,
+        hops: int = 0,
     ) -> None:
-        """Lay a segment; with a router it reaches `upstream` over an uplink that is `uplink` each way."""
-        network = self._networks[name] = Network(name, link)
+        """Lay a segment; with a router it reaches `upstream` over an uplink that is `uplink` each way.
+
+        `hops`: routers on the way across it that are not drawn.
+        """
+        network = self._networks[name] = Network(name, link, hops)
         if router is not None:
             above = self._networks[upstream]
             network.connect(above, router, uplink or above.link)
@@ -299,6 +304,11 @@ class World:
         for each in (
             self._tapped(station.name, sent_from(port, datagram)) if self._taps else (sent_from(port, datagram),)
         ):
+            if each.ttl and port.network.hops:
+                each = each.travelled(port.network.hops)
+                if each.ttl <= 0:
+                    self._lose(station.name, None, each, "ttl")
+                    continue
             self._send(station.name, port.network.towards(each.to.host), each, port.up)
 
     def _tapped(self, origin: str, datagram: Datagram) -> list[Datagram]:
@@ -363,11 +373,17 @@ class World:
             self._touched.setdefault(station, False)
 
     def _pass(self, origin: str, door: Door[Station], datagram: Datagram) -> None:
-        passed = door.pass_on(datagram, now=self.now)
+        dying = datagram.ttl == 1 and not door.inward
+        passed = None if dying else door.pass_on(datagram, now=self.now)
         if passed is None:
-            self._lose(origin, door, datagram, "router")
+            self._lose(origin, door, datagram, "ttl" if dying else "router")
             return
         beyond, to = door.beyond, passed.to.host
+        if passed.ttl:
+            passed = passed.travelled(1 + beyond.hops)
+            if passed.ttl <= 0:
+                self._lose(origin, door, datagram, "ttl")
+                return
         self._send(origin, beyond.inside(to) if door.inward else beyond.towards(to), passed, door.up)
 
     def _lose(self, origin: str, stop: Stop | None, datagram: Datagram, why: str) -> None:
