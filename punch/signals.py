@@ -6,7 +6,7 @@ Each is an array on the wire: its name's number, then the fields in order (`plai
       Offer(profile, candidates, label)   ->
                                           <-  Offer(the same of the second)
       Sampled, HolesOpen, Aim, ...       <->  as the strategy in force wants
-      Next(place)                        <->  where one strategy did not do and the list goes on
+      Next(strategy)                     <->  where one strategy did not do and the list goes on
       Stop(reason)                       <->
 """
 
@@ -115,9 +115,9 @@ class Stop(_Said, frozen=True, array_like=True, tag=7):
 
 
 class Next(_Said, frozen=True, array_like=True, tag=8):
-    """I go on with the strategy of this place in our list."""
+    """One strategy did not do; I go on with this one."""
 
-    place: U16
+    strategy: Word
 
 
 Signal = Offer | Sampled | HolesOpen | Aim | MoreHoles | Touch | Stop | Next

@@ -1,0 +1,155 @@
+"""How much leaves this host: one budget for all peers and both roles.
+
+packets   a token bucket (depth 40, 33 a second at the start, doubled for each second under way whose canaries came
+          home, halved on a fault) and, over it, `max_pps` in any second
+entries   destinations (socket, host, port) touched in the last 30 s: each is an entry in our NAT, and may be one in
+          the peer's. One that answered is no longer live, but its entry stays in the NAT as long as the others'
+
+Both ceilings hold at every instant; a lower one that comes meanwhile holds from then on for all that is new.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+
+from punch.limiter import TokenBucket
+from punch.values import Endpoint, SocketId
+
+DEPTH = 40.0
+"""Packets at once: below what scan detectors look at (nat-science 5.6)."""
+START_RATE = 33.0
+"""Packets a second that a table of 1,000 entries can bear (nat-science 2)."""
+LOWEST_RATE = 4.0
+"""Halving ends here."""
+ENTRY_LIFE = 30.0
+"""Seconds an unanswered mapping lives in Linux (nat-science 1.2)."""
+ON_THE_WAY = 1.0
+"""Seconds a packet may need to the NAT that then keeps its entry for ENTRY_LIFE."""
+RAMP_STEP = 1.0
+"""Seconds between doublings."""
+REST = 10.0
+"""Seconds without a packet after which the ramp starts over."""
+GRAIN = 1e-6
+"""Seconds that make up for rounding, so that a wait for a token finds it."""
+
+Key = tuple[SocketId, str, int]
+
+
+class Budget:
+    """Packets and entries."""
+
+    def __init__(self, *, max_pps: int, max_entries: int, now: float) -> None:
+        self.max_pps = max_pps
+        self.max_entries = max_entries
+        self.sent = 0
+        """Packets drawn since the start."""
+        self._start = START_RATE
+        self._bucket = TokenBucket(depth=min(DEPTH, max_pps), rate=min(START_RATE, max_pps), now=now)
+        self._stepped = now
+        self._last = -inf
+        self._recent: deque[float] = deque()
+        self._entries: dict[Key, tuple[float, bool]] = {}
+        """When touched last, and whether unanswered; oldest touch first."""
+
+    @property
+    def rate(self) -> float:
+        """Packets a second allowed now."""
+        return self._bucket.rate
+
+    def limit(self, *, max_pps: int, max_entries: int, now: float) -> None:
+        """Take other ceilings."""
+        self.max_pps, self.max_entries = max_pps, max_entries
+        self._set_rate(min(self._bucket.rate, max_pps), now)
+        self._bucket.depth = min(DEPTH, max_pps)
+
+    def start_over(self, *, now: float, start: float = START_RATE) -> None:
+        """Another network: its own start rate; what lives in the old one's tables is no matter here."""
+        self._start = start
+        self._set_rate(min(start, self.max_pps), now)
+        self._entries.clear()
+
+    def halve(self, *, now: float) -> None:
+        """Something suffers."""
+        self._set_rate(max(LOWEST_RATE, self._bucket.rate / 2), now)
+        self._stepped = now
+
+    def ramp(self, *, now: float) -> None:
+        """All canaries of late came home: double, once a second."""
+        if now - self._stepped >= RAMP_STEP:
+            self._stepped = now
+            self._set_rate(min(self.max_pps, self._bucket.rate * 2), now)
+
+    def spend(self, via: SocketId, to: Endpoint, *, now: float) -> bool:
+        """Draw a packet for this destination, or nothing and return False."""
+        key = (via, to.host, to.port)
+        self._rest(now)
+        if self._sent_within(now) >= self.max_pps or not self._fits(key, now) or not self._bucket.take(now=now):
+            return False
+        self._recent.append(now)
+        self._entries.pop(key, None)
+        self._entries[key] = (now, True)
+        self._last = now
+        self.sent += 1
+        return True
+
+    def answered(self, via: SocketId, source: Endpoint) -> None:
+        """What was touched there answered: it is live no more."""
+        key = (via, source.host, source.port)
+        if (entry := self._entries.get(key)) is not None:
+            self._entries[key] = (entry[0], False)
+
+    def room(self, *, now: float) -> float:
+        """Packets that may be sent now to new destinations."""
+        self._rest(now)
+        self._expire(now)
+        second = self.max_pps - self._sent_within(now)
+        return max(0.0, min(self._bucket.available(now=now), second, self.max_entries - len(self._entries)))
+
+    def room_at(self, packets: float, *, now: float) -> float:
+        """When there may be room for so many packets to new destinations; `now`: at once."""
+        packets = max(1.0, min(packets, self._bucket.depth, self.max_entries))
+        return max(self._packets_at(packets, now), self._entries_at(packets, now))
+
+    def live(self, *, now: float) -> int:
+        """Destinations touched in the last 30 s and not answered."""
+        return sum(1 for at, silent in self._entries.values() if silent and now - at < ENTRY_LIFE)
+
+    def _set_rate(self, rate: float, now: float) -> None:
+        self._bucket.available(now=now)
+        self._bucket.rate = float(rate)
+
+    def _rest(self, now: float) -> None:
+        """After a long rest the ramp starts over."""
+        if now - self._last > REST and self._bucket.rate > self._start:
+            self._set_rate(min(self._start, self.max_pps), now)
+
+    def _packets_at(self, packets: float, now: float) -> float:
+        self._rest(now)
+        missing = packets - self._bucket.available(now=now)
+        at = now if missing <= 0 else now + missing / self._bucket.rate + GRAIN
+        over = self._sent_within(now) + int(packets) - self.max_pps
+        return at if over <= 0 else max(at, self._recent[min(over, len(self._recent)) - 1] + 1.0)
+
+    def _entries_at(self, packets: float, now: float) -> float:
+        self._expire(now)
+        over = len(self._entries) + int(packets) - self.max_entries
+        if over <= 0:
+            return now
+        return [at for at, _ in self._entries.values()][min(over, len(self._entries)) - 1] + ENTRY_LIFE + ON_THE_WAY
+
+    def _fits(self, key: Key, now: float) -> bool:
+        self._expire(now)
+        return key in self._entries or len(self._entries) < self.max_entries
+
+    def _expire(self, now: float) -> None:
+        while self._entries:
+            key = next(iter(self._entries))
+            if now - self._entries[key][0] < ENTRY_LIFE + ON_THE_WAY:
+                return
+            del self._entries[key]
+
+    def _sent_within(self, now: float) -> int:
+        while self._recent and self._recent[0] <= now - 1.0:
+            self._recent.popleft()
+        return len(self._recent)
