@@ -16,6 +16,7 @@ model     what a NAT is like, as a value
 nat       a NAT as a router: mappings, sessions, filter, table
 ports     where its outside ports come from
 screen    its screen against scans
+zoo       NATs by name, and what is true of each
 world     the clock, the hosts, and what a test does to them
 journal   what happened, as a digest and as a sequence diagram
 """
