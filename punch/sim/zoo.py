@@ -49,7 +49,8 @@ def misread(kind: Kind, profile: NatProfile) -> tuple[str, ...]:
         unjudged = axis == "step" and kind.expected.allocation == "unknown"
         if unjudged or truth in (None, "unknown") or truth == said:
             continue
-        if axis in ("mapping", "filtering", "allocation") or said not in (None, "unknown", 0):
+        undecided = said in (None, "unknown") or (axis == "step" and said == 0)
+        if axis in ("mapping", "filtering", "allocation") or not undecided:
             wrong.append(axis)
     return tuple(wrong)
 
