@@ -1,0 +1,37 @@
+"""The birthday attack: many holes, many probes, and two of them meet (nat-science 2).
+
+    packets of each side, n    140    210    260    440
+    chance that two met         26     50     65     95 %      1 - e^(-n^2 / 64,512)
+
+Both sides begin at once: of an allocator known to be uniform no sample says more. At 256 holes the hard side only keeps
+them open, and the easy side goes on alone.
+"""
+
+from __future__ import annotations
+
+from punch.predict.posterior import MOST_HOLES
+from punch.strategies.desk import Desk
+from punch.strategies.searching import Plan, Search, script
+
+PORTS = 1750
+"""Leave 0.1 % of bad luck at 256 holes (nat-science 5.2)."""
+
+
+class Birthday(Search):
+    """One side of it; `hard`: ours is the symmetric NAT."""
+
+    def __init__(self, desk: Desk, hard: bool) -> None:
+        profile = desk.local if hard else desk.remote
+        super().__init__(
+            desk,
+            Plan(
+                name="birthday",
+                script=script(profile),
+                ports=PORTS,
+                block_ports=PORTS,
+                uniform_ports=PORTS,
+                holes=MOST_HOLES,
+                ahead=profile.allocation == "uniform",
+            ),
+            hard,
+        )

@@ -1,0 +1,28 @@
+"""A few holes between samples: for allocators that can be predicted, and for those nothing is known of.
+
+    S HHHH S HHH S     the samples bracket the holes, so drift, delay and other hosts' traffic cancel (nat-science 0)
+
+One to three probes for a counter or a port that is kept; a block found on the way is searched as one; where nothing
+but chance is left the search ends, and the birthday is the next in the list.
+"""
+
+from __future__ import annotations
+
+from punch.strategies.desk import Desk
+from punch.strategies.searching import Plan, Search, script
+
+PORTS = 40
+"""Ports of a ranking (nat-science 6)."""
+BLOCK_PORTS = 400
+
+
+class Sandwich(Search):
+    """One side of it; `hard`: ours is the symmetric NAT."""
+
+    def __init__(self, desk: Desk, hard: bool) -> None:
+        profile = desk.local if hard else desk.remote
+        super().__init__(
+            desk,
+            Plan(name="sandwich", script=script(profile), ports=PORTS, block_ports=BLOCK_PORTS, uniform_ports=0),
+            hard,
+        )
