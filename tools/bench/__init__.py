@@ -1,6 +1,7 @@
 """Us beside the peers found, one run.
 
 python -m tools.bench dataplane [--rounds N] [--seconds S] [--only tcp1,ping,...]
+python -m tools.bench punch     [--runs N] [--pairs uniform,...] [--easytier PATH] [--json]
 
 contenders  raw veth, us, and the compiled peers: how each makes a tunnel between two hosts of the lab
 traffic     what is sent through it: TCP, UDP flood, ping
@@ -8,4 +9,5 @@ solo        what only we are asked: relay, start, idle, commands, garbage
 garbage     the stranger (runs on a host of the lab)
 targets     floor and aim of every figure
 dataplane   rounds, interleaved; medians; ratios
+punch/      how soon two hosts behind NATs get direct, and with how little
 """

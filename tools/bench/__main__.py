@@ -1,12 +1,16 @@
-"""`python -m tools.bench dataplane`."""
+"""`python -m tools.bench dataplane | punch`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from overlay.errors import OverlayError
 from tools.bench import __doc__ as overview
-from tools.bench.dataplane import COMMANDS
+from tools.bench import dataplane, punch
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"dataplane": dataplane.main, "punch": punch.main}
+"""The benches there are."""
 
 
 def run(argv: list[str]) -> int:

@@ -7,7 +7,6 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 
 from overlay.lab import Lab
 from tools.bench import handshakes, solo, traffic
@@ -130,7 +129,3 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"dataplane": main}
-"""The benches there are."""

@@ -88,3 +88,8 @@ TARGETS = (
     Target("TCP throughput lost under 20,000 garbage datagrams/s, %", 30, 10, lost("garbage_calm"), less=True),
     Target("  the stranger's own work on this machine left out, %", 30, 10, lost("garbage_elsewhere"), less=True),
 )
+
+PUNCH_TARGETS = (
+    Target("detection 40 ms from the server, s", 1.0, 0.6, plain("detection_s"), less=True),
+    Target("TCP over a punched path / over an unpunched one", 0.95, 1.0, ratio("tcp_punched", "tcp_open")),
+)

@@ -1,0 +1,111 @@
+"""`python -m tools.bench punch`: all rows, all contenders found, one run, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import msgspec
+
+from overlay.errors import OverlayError, UsageError
+from overlay.lab import scenario_names
+from tools.bench.contenders import search
+from tools.bench.punch import figures, rivals, table
+from tools.bench.punch.ours import Us
+from tools.bench.punch.rows import ROWS, Row
+from tools.bench.punch.trial import Contender, Trial
+
+_EPILOG = """examples:
+  python -m tools.bench punch --runs 10
+  python -m tools.bench punch --pairs nat3-nat3,uniform --runs 3 --easytier ~/easytier/easytier-core
+
+Traffic starts 3 s after both joined. Seconds: from the first relayed ping to direct on both sides. Packets: of both
+sides, all that drew from the budget since they started (others: datagrams to anybody but vps). Entries: the most alive
+in one NAT, those to vps left out."""
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench punch", description=__doc__, epilog=_EPILOG, formatter_class=raw
+    )
+    parser.add_argument("--runs", type=int, default=10, help="of each pair (10)")
+    parser.add_argument("--pairs", default="", help=f"with commas: {','.join(row.name for row in ROWS)}")
+    parser.add_argument("--only", choices=("pairs", "figures"), help="the table alone, or the single figures alone")
+    parser.add_argument("--easytier", metavar="PATH", help="easytier-core")
+    parser.add_argument("--nebula", metavar="PATH", help="nebula; nebula-cert lies beside it (default: in PATH)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args(argv)
+    names = options.pairs.split(",") if options.pairs else [row.name for row in ROWS]
+    unknown = [name for name in names if name not in {row.name for row in ROWS}]
+    if unknown:
+        parser.error(f"no pair {', '.join(unknown)}; there are {', '.join(row.name for row in ROWS)}")
+    options.rows = [row for row in ROWS if row.name in names]
+    return options
+
+
+def main(argv: list[str]) -> int:
+    """Measure and tell."""
+    options = arguments(argv)
+    others, absent = _found(options)
+    found: dict[str, dict[str, table.Summary]] = {}
+    for row in options.rows if options.only != "figures" else ():
+        if row.scenario not in scenario_names():
+            raise UsageError(f"no scenario {row.scenario!r} for the pair {row.name}")
+        found[row.name] = _row(row, options.runs, others)
+    single = figures.measure(_note) if options.only != "pairs" else {}
+    if options.json:
+        print(json.dumps({"pairs": msgspec.to_builtins(found), "figures": single}))
+    else:
+        print("\n".join([*table.lines(options.rows, found), "", *figures.lines(single), *absent]))
+    return 0
+
+
+def _row(row: Row, runs: int, others: list[Contender]) -> dict[str, table.Summary]:
+    """Every contender has its turn in every round."""
+    trials: dict[str, list[Trial]] = {}
+    for number in range(runs):
+        for name, trial in _turns(row, others):
+            trials.setdefault(name, []).append(trial)
+            told = msgspec.to_builtins(trial)
+            _note(f"{row.name} {number + 1}/{runs} {name}: {json.dumps(told)}")
+    return {name: table.summary(each) for name, each in trials.items()}
+
+
+def _turns(row: Row, others: list[Contender]) -> Iterator[tuple[str, Trial]]:
+    yield Us.name, _safely(partial(Us().run, row))
+    for each in others if row.outcome != "off" else ():
+        yield each.name, _safely(partial(rivals.run, each, row))
+
+
+def _safely(run: Callable[[], Trial]) -> Trial:
+    """A run that broke is a run that failed: the others go on."""
+    try:
+        return run()
+    except OverlayError as error:
+        return Trial(success=False, seconds=None, packets=None, said=error.text)
+
+
+def _found(options: argparse.Namespace) -> tuple[list[Contender], list[str]]:
+    """The others that run here, and a line for each that was not found."""
+    others: list[Contender] = []
+    absent = []
+    nebula = options.nebula or search("nebula")
+    if options.easytier:
+        others.append(rivals.EasyTier(options.easytier))
+    else:
+        absent.append("not found: EasyTier (name it: --easytier PATH of easytier-core)")
+    if nebula:
+        others.append(rivals.Nebula(nebula))
+    else:
+        absent.append("not found: nebula (apt-get install nebula, or --nebula PATH)")
+    return others, absent
+
+
+def _note(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
