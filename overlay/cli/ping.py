@@ -21,12 +21,13 @@ SILENCE_S = 15.0
 """Without a pong, or word of a lost one, for so long, the node is stuck."""
 
 _FIX = "overlay status says how it is reached"
+_WHY = "overlay why {name} says why, and what would help"
 
 
 @click.command(epilog="Example: overlay ping phone --until-direct")
 @click.argument("peer")
 @click.option("-c", "--count", metavar="N", type=click.IntRange(min=1), help="How many; else until Ctrl-C.")
-@click.option("--until-direct", is_flag=True, help="End with the first pong by a direct path.")
+@click.option("--until-direct", is_flag=True, help="End with the first direct pong; pinging starts the search for one.")
 @node_options
 def ping(
     peer: str, count: int | None, until_direct: bool, network: str | None, socket: str | None, as_json: bool
@@ -104,5 +105,5 @@ def _missed(score: Score, *, until_direct: bool) -> NoReply | None:
     if not score.received:
         return NoReply(f"{name} did not answer", _FIX)
     if until_direct and not score.direct:
-        return NoReply(f"no direct path to {name} in {score.sent} pings", _FIX)
+        return NoReply(f"no direct path to {name} in {score.sent} pings", _WHY.format(name=name))
     return None

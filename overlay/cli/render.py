@@ -3,10 +3,11 @@
     home  3 members  up 2 h 14 min
     laptop  10.222.7.1  fd3a::1  overlay0  UDP 27182
 
-      peer   address     path                          rtt   jitter   loss  received     sent  since
-    * vps    10.222.7.2  direct 203.0.113.9:27182  12.3 ms  0.40 ms    0 %    1.2 GB  20.0 MB  2 h 3 min
-    ~ phone  10.222.7.9  relay via vps             48.0 ms  0.40 ms  2.1 %    3.1 MB   1.1 kB  4 min
+      peer   address     path                              NAT          rtt   jitter   loss  received     sent  since
+    * vps    10.222.7.2  direct 203.0.113.9:27182          open     12.3 ms  0.40 ms    0 %    1.2 GB  20.0 MB  2 h
+    ~ phone  10.222.7.9  relay via vps (trying: 61 of 99)  NAT4 +1  48.0 ms  0.40 ms  2.1 %    3.1 MB   1.1 kB  4 min
     o nas    10.222.7.3  gone, last heard from 3 h ago
+    * direct  ~ by a relay  o gone
 
 Drawn by hand: the table library is 25 ms of import, half of the whole command.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from overlay.cli.reach import nat_brief, nat_label, strategy_words, tried_note, tried_words
 from overlay.cli.terminal import Canvas, columns, cut
 from overlay.cli.units import amount, duration, milliseconds, percent, rate
 from overlay.control.protocol import Json
@@ -40,6 +42,7 @@ _COLUMNS = (
     Column("peer"),
     Column("address", rank=2),
     Column("path"),
+    Column("NAT", rank=8),
     Column("rtt", right=True, rank=1),
     Column("jitter", right=True, rank=7),
     Column("loss", right=True, rank=4),
@@ -47,6 +50,9 @@ _COLUMNS = (
     Column("sent", right=True, rank=5),
     Column("since", rank=3),
 )
+
+_NAT = 3
+"""Its column, shown once a peer's is known."""
 
 
 class Row(NamedTuple):
@@ -65,7 +71,8 @@ def status_lines(status: Json, canvas: Canvas, rates: Rates | None = None) -> li
     lines = [*_head(status, canvas), ""]
     peers: list[Json] = status["peers"]
     if peers:
-        lines += _table([_row(peer, canvas, rates) for peer in peers], canvas, per_second=rates is not None)
+        lines += _table([_row(peer, status, canvas, rates) for peer in peers], canvas, per_second=rates is not None)
+        lines.append(_legend(peers, canvas))
     else:
         lines.append(canvas.pen("nobody else is here yet", "dim"))
     return lines + _problems(status["problems"], canvas)
@@ -100,46 +107,82 @@ def _head(status: Json, canvas: Canvas) -> list[str]:
     reached = [f"{each['address']} ({each['kind']})" for each in own["endpoints"] if each["kind"] != "local"]
     if reached:
         lines.append(canvas.pen(clean(f"reached at {', '.join(reached[:3])}"), "dim"))
-    if own["nat"]["type"] != "unknown":
-        lines.append(canvas.pen(clean(f"NAT: {own['nat']['label'] or own['nat']['type']}"), "dim"))
+    if label := nat_label(own["nat"]):
+        lines.append(canvas.pen(f"NAT: {label}", "dim"))
     return lines
 
 
-def _row(peer: Json, canvas: Canvas, rates: Rates | None) -> Row:
+def _row(peer: Json, status: Json, canvas: Canvas, rates: Rates | None) -> Row:
     path = peer["path"]
     first = (clean(peer["name"]), clean(peer["ipv4"] or peer["ipv6"] or ""))
     if peer["state"] == "gone":
         ago = f", last heard from {duration(peer['seen_s'])} ago" if peer["seen_s"] is not None else ""
         return Row(_mark("o", canvas), "dim", (*first, f"gone{ago}"), "")
-    note = clean(peer["punch"]["text"] or "") if path["kind"] != "direct" else ""
+    note = tried_note(peer) if path["kind"] != "direct" else ""
     if peer["state"] != "connected":
-        return Row(_mark("-", canvas), "yellow", (*first, "connecting"), note)
+        return Row(_mark("-", canvas), "yellow", (*first, _connecting(peer, status["self"])), note)
     if rates is None:
         received, sent = amount(peer["rx_bytes"]), amount(peer["tx_bytes"])
     else:
         received, sent = (rate(value) for value in rates.get(peer["id"], (0.0, 0.0)))
     quality = (milliseconds(peer["rtt_ms"]), milliseconds(peer["jitter_ms"]), percent(peer["loss"]))
     direct = path["kind"] == "direct"
-    cells = (*first, path_words(path), *quality, received, sent, duration(path["since_s"]))
-    return Row(_mark("*" if direct else "~", canvas), "green" if direct else "cyan", cells, note)
+    way = path_words(path) + _how(peer, enabled=status["punch"]["enabled"])
+    cells = (*first, way, nat_brief(peer["nat"]), *quality, received, sent, duration(path["since_s"]))
+    return Row(_mark(_plain_mark(peer), canvas), "green" if direct else "cyan", cells, note)
+
+
+_SOON = 10.0
+"""Seconds after the start in which nobody wonders that a member is not met yet."""
+
+
+def _connecting(peer: Json, own: Json) -> str:
+    """Whether it was ever met since this node started."""
+    if peer["seen_s"] is not None:
+        return f"connecting, last heard from {duration(peer['seen_s'])} ago"
+    if own["uptime_s"] < _SOON:
+        return "connecting"
+    return f"connecting, not met since this node started {duration(own['uptime_s'])} ago"
+
+
+def _how(peer: Json, *, enabled: bool) -> str:
+    """What punching did or does, behind the path."""
+    punch, kind = peer["punch"], peer["path"]["kind"]
+    if kind == "direct" and punch["state"] == "succeeded" and punch["strategy"]:
+        return f" (by {strategy_words(punch['strategy'])})"
+    return tried_words(peer, enabled=enabled) if kind == "relay" else ""
 
 
 _MARKS = {
-    "*": "\N{BLACK CIRCLE}",
-    "~": "\N{FISHEYE}",
-    "-": "\N{CIRCLE WITH LEFT HALF BLACK}",
-    "o": "\N{WHITE CIRCLE}",
+    "*": ("\N{BLACK CIRCLE}", "direct"),
+    "~": ("\N{FISHEYE}", "by a relay"),
+    "-": ("\N{CIRCLE WITH LEFT HALF BLACK}", "not reached"),
+    "o": ("\N{WHITE CIRCLE}", "gone"),
 }
+"""Plain mark -> the same on a terminal that can more, and what it means."""
 
 
 def _mark(plain: str, canvas: Canvas) -> str:
-    return plain if canvas.plain else _MARKS[plain]
+    return plain if canvas.plain else _MARKS[plain][0]
+
+
+def _legend(peers: list[Json], canvas: Canvas) -> str:
+    """What the marks in use mean."""
+    used = {_plain_mark(peer) for peer in peers}
+    words = [f"{_mark(plain, canvas)} {means}" for plain, (_, means) in _MARKS.items() if plain in used]
+    return canvas.pen(_fit(_GAP.join(words), canvas), "dim")
+
+
+def _plain_mark(peer: Json) -> str:
+    if peer["state"] != "connected":
+        return "o" if peer["state"] == "gone" else "-"
+    return "*" if peer["path"]["kind"] == "direct" else "~"
 
 
 def _table(rows: list[Row], canvas: Canvas, *, per_second: bool) -> list[str]:
-    shown = list(range(len(_COLUMNS)))
+    shown = [index for index in range(len(_COLUMNS)) if index != _NAT or any(_cell(row, index) for row in rows)]
     titles = [_title(column.title, per_second=per_second) for column in _COLUMNS]
-    widths = [_width(titles[index], rows, index) for index in shown]
+    widths = [_width(title, rows, index) for index, title in enumerate(titles)]
     while canvas.width and _total(widths, shown) > canvas.width and any(_COLUMNS[index].rank for index in shown):
         shown.remove(max(shown, key=lambda index: _COLUMNS[index].rank))
     head = "  " + _GAP.join(_pad(titles[index], widths[index], _COLUMNS[index]) for index in shown)
@@ -150,6 +193,10 @@ def _table(rows: list[Row], canvas: Canvas, *, per_second: bool) -> list[str]:
         if row.note:
             lines.append(canvas.pen(_fit(indent + row.note, canvas), "dim"))
     return lines
+
+
+def _cell(row: Row, index: int) -> str:
+    return row.cells[index] if index < len(row.cells) else ""
 
 
 def _title(title: str, *, per_second: bool) -> str:

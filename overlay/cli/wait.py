@@ -18,7 +18,11 @@ POLL_S = 0.1
 
 @click.command(epilog="Example: overlay wait nas --direct --timeout 30")
 @click.argument("peer", required=False)
-@click.option("--direct", is_flag=True, help="Until the path is direct.")
+@click.option(
+    "--direct",
+    is_flag=True,
+    help="Until the path is direct; waiting alone does not start the search for one, traffic does.",
+)
 @click.option("--timeout", metavar="S", type=click.FloatRange(min=0), help="Give up after S seconds (exit code 4).")
 @node_options
 def wait(
@@ -33,7 +37,7 @@ def wait(
         if found is not None:
             break
         if until is not None and time.monotonic() >= until:
-            raise NoReply(_waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), "overlay status says why")
+            raise NoReply(_waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), _fix(peer, direct=direct))
         time.sleep(POLL_S if until is None else min(POLL_S, max(0.0, until - time.monotonic())))
     print(json.dumps({"schema": 1, "peer": found}) if as_json else f"{who(found)} answers, {path_words(found['path'])}")
 
@@ -52,6 +56,12 @@ def _answering(snapshot: Json, word: str | None, *, direct: bool) -> Json | None
         wanted = []
     ways = ("direct",) if direct else ("direct", "relay")
     return next((peer for peer in wanted if peer["state"] == "connected" and peer["path"]["kind"] in ways), None)
+
+
+def _fix(word: str | None, *, direct: bool) -> str:
+    if not direct or word is None:
+        return "overlay status says why"
+    return f"overlay why {word} says why; traffic starts the search: overlay ping {word} --until-direct"
 
 
 def _waited_for(snapshot: Json, word: str | None, *, direct: bool, seconds: float) -> str:

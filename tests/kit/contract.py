@@ -55,6 +55,19 @@ PEER = {
     },
 }
 
+ENDPOINTS = [{"address": str, "kind": {"local", "public", "stun", "portmap", "given"}}]
+
+PUNCH = {
+    "enabled": bool,
+    "nat3_nat4": {"auto", "always", "off"},
+    "nat4_nat4": {"auto", "always", "off"},
+    "probes_sent": int,
+    "probes_received": int,
+    "entries_live": int,
+    "max_entries": int,
+    "max_pps": int,
+}
+
 STATUS = {
     "schema": {1},
     "version": str,
@@ -68,23 +81,18 @@ STATUS = {
         "mtu": int,
         "port": int,
         "uptime_s": NUMBER,
-        "endpoints": [{"address": str, "kind": {"local", "public", "stun", "portmap", "given"}}],
+        "endpoints": ENDPOINTS,
         "nat": NAT,
     },
     "peers": [PEER],
-    "punch": {
-        "enabled": bool,
-        "nat3_nat4": {"auto", "always", "off"},
-        "nat4_nat4": {"auto", "always", "off"},
-        "probes_sent": int,
-        "probes_received": int,
-        "entries_live": int,
-        "max_entries": int,
-        "max_pps": int,
-    },
+    "punch": PUNCH,
     "drops": dict,
     "problems": [{"code": str, "text": str, "fix": str, "since_s": NUMBER}],
 }
+
+NAT_TOLD = {"schema": {1}, "nat": NAT, "endpoints": ENDPOINTS}
+
+WHY = {"schema": {1}, "peer": str, "text": str, "fix": str, "attempts": [str]}
 
 ERROR = {"schema": {1}, "error": {"code": str, "text": str, "fix": str}}
 

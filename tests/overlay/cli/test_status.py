@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,11 @@ def test_a_person_sees_who_is_here_how_and_since_when() -> None:
         "laptop  10.222.7.1  fd3a::1  overlay0  UDP 27182\n"
         "reached at 198.51.100.4:5 (public)\n"
         "\n"
-        "  peer   address     path                          rtt   jitter   loss  received     sent  since\n"
-        "* vps    10.222.7.2  direct 203.0.113.9:27182  12.3 ms  0.40 ms    0 %    1.2 GB  20.0 MB  2 h 3 min\n"
-        "~ phone  10.222.7.9  relay via vps             48.0 ms  0.40 ms  2.1 %    3.1 MB   1.1 kB  4 min\n"
-        "o nas    10.222.7.3  gone, last heard from 3 h ago"
+        "  peer   address     path                                rtt   jitter   loss  received     sent  since\n"
+        "* vps    10.222.7.2  direct 203.0.113.9:27182        12.3 ms  0.40 ms    0 %    1.2 GB  20.0 MB  2 h 3 min\n"
+        "~ phone  10.222.7.9  relay via vps; punching is off  48.0 ms  0.40 ms  2.1 %    3.1 MB   1.1 kB  4 min\n"
+        "o nas    10.222.7.3  gone, last heard from 3 h ago\n"
+        "* direct  ~ by a relay  o gone"
     )
 
 
@@ -47,15 +49,72 @@ def test_problems_come_with_their_fix() -> None:
 
 
 def test_why_a_path_is_not_direct_stands_below_it() -> None:
-    punch = {**peer("vps", 1)["punch"], "text": "goes direct when used"}
-    lines = status_lines(status(peer("phone", 9, path=RELAY, punch=punch)), PLAIN)
-    assert lines[-1].strip() == "goes direct when used"
-    assert lines[-1].index("goes") == lines[-2].index("relay")
+    punch = {**peer("vps", 1)["punch"], "state": "infeasible", "text": "both sides draw random ports"}
+    lines = status_lines(on(peer("phone", 9, path=RELAY, punch=punch)), PLAIN)
+    assert lines[-2].strip() == "infeasible: both sides draw random ports"
+    assert lines[-2].index("infeasible") == lines[-3].index("relay")
+    assert "relay via vps (infeasible) " in lines[-3]
+
+
+def on(*peers: dict[str, Any]) -> dict[str, Any]:
+    """A node that punches."""
+    shown = status(*peers)
+    shown["punch"] |= {"enabled": True}
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("punch", "words"),
+    [
+        ({"state": "idle", "text": "goes direct when used"}, "relay via vps; goes direct when used "),
+        ({"state": "running", "probes": 61, "planned": 1750}, "relay via vps (trying: 61 of 1,750 ports) "),
+        (
+            {"state": "running", "probes": 3, "strategy": "anchor_walk"},
+            "relay via vps (trying: anchor walk, 3 packets) ",
+        ),
+        ({"state": "failed", "retry_s": 119.0}, "relay via vps (failed; tried again in 1 min) "),
+        ({"state": "failed"}, "relay via vps (failed; tried again when used) "),
+        ({"state": "off"}, "relay via vps; not tried "),
+        ({"state": "something new"}, "relay via vps "),
+    ],
+)
+def test_what_punching_does_stands_beside_the_relay(punch: dict[str, Any], words: str) -> None:
+    shown = on(peer("phone", 9, path=RELAY, punch={**peer("vps", 1)["punch"], **punch}))
+    assert words in status_lines(shown, PLAIN)[5]
+    shown["punch"] |= {"enabled": False}
+    assert "relay via vps; punching is off " in status_lines(shown, PLAIN)[5]
+
+
+def test_a_punched_path_says_by_what() -> None:
+    punch = {**peer("vps", 1)["punch"], "state": "succeeded", "strategy": "sandwich"}
+    assert "direct 203.0.113.9:27182 (by sandwich) " in status_lines(on(peer("phone", 9, punch=punch)), PLAIN)[5]
+
+
+def test_nats_are_shown_once_known() -> None:
+    nat = peer("vps", 1)["nat"]
+    hard = {**nat, "type": "NAT4", "mapping": "apdm", "filtering": "apdf", "allocation": "sequential", "step": -2}
+    shown = on(peer("vps", 2, nat={**nat, "type": "open"}), peer("phone", 9, nat=hard), peer("nas", 3))
+    lines = status_lines(shown, PLAIN)
+    assert "NAT" in lines[4].split()
+    at = lines[4].index("NAT")
+    assert [line[at : at + 8].strip() for line in lines[5:8]] == ["open", "NAT4 -2", ""]
+    shown["self"]["nat"] = {**hard, "label": None}
+    assert "NAT: NAT4 symmetric, outside ports count by -2" in status_lines(shown, PLAIN)
+    shown["self"]["nat"] = {**hard, "label": "as measured"}
+    assert "NAT: as measured" in status_lines(shown, PLAIN)
 
 
 def test_a_peer_on_its_way() -> None:
     lines = status_lines(status(peer("vps", 2, state="connecting", path=NONE, rtt_ms=None)), PLAIN)
-    assert lines[-1] == "- vps   10.222.7.2  connecting"
+    assert lines[-2] == "- vps   10.222.7.2  connecting, last heard from 0 s ago"
+    assert lines[-1] == "- not reached"
+
+
+def test_a_member_not_met_since_the_start_is_said_to_be() -> None:
+    shown = status(peer("vps", 2, state="connecting", path=NONE, rtt_ms=None, seen_s=None))
+    assert status_lines(shown, PLAIN)[-2].endswith("connecting, not met since this node started 2 h 14 min ago")
+    shown["self"] |= {"uptime_s": 3.0}
+    assert status_lines(shown, PLAIN)[-2].endswith("connecting")
 
 
 def test_unknown_is_left_open() -> None:

@@ -90,13 +90,15 @@ def home() -> Json:
 
 
 class FakeNode:
-    """Answers `status` with `snapshot`, `ping` with `pongs`, `leave` by ending."""
+    """Answers `status` with `snapshot`, `ping` with `pongs`, `why` with `told`, `leave` by ending."""
 
     def __init__(self, path: Path, snapshot: Json | None = None, pongs: list[Json] | None = None) -> None:
         self.path = path
         self.snapshot = snapshot or home()
         self.pongs: list[Json] = pongs if pongs is not None else [{"rtt_ms": 12.3, "path": RELAY}]
         """Replies in turn, without their seq; the last one again and again."""
+        self.told: Json = {"text": None, "fix": [], "attempts": []}
+        """The answer to `why`."""
         self.asked: list[Json] = []
         self.ear: ControlSocket | None = None
 
@@ -108,9 +110,25 @@ class FakeNode:
             yield {"ok": True}
             if self.ear:
                 self.ear.close()
+        elif request["do"] == "nat":
+            own = self.snapshot["self"]
+            yield {"nat": own["nat"] | ({"age_s": 0.0} if request["again"] else {}), "endpoints": own["endpoints"]}
+        elif request["do"] == "why":
+            yield self.told
+        elif request["do"] == "punch":
+            yield self._switch(request)
         else:
             async for reply in self._pings(request):
                 yield reply
+
+    def _switch(self, request: Json) -> Json:
+        """Do as a node does, for all peers; for one it changes nothing that is shown."""
+        punch: Json = self.snapshot["punch"]
+        if request["action"] in ("on", "off"):
+            punch["enabled"] = request["action"] == "on"
+        elif request["action"] == "set" and request["peer"] is None:
+            punch[request["key"]] = request["value"]
+        return punch
 
     async def _pings(self, request: Json) -> AsyncIterator[Json]:
         count, received = request["count"] or 1_000_000, 0

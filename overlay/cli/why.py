@@ -1,0 +1,112 @@
+"""`overlay why PEER`: why it is not direct, or how it got through."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from overlay.cli.options import find_node, node_options
+from overlay.cli.reach import nat_label, progress, strategy_words
+from overlay.cli.render import path_words, who
+from overlay.cli.units import duration
+from overlay.control import client, peers
+from overlay.control.protocol import Json
+from overlay.logs import clean
+
+
+@click.command(epilog="Example: overlay why phone")
+@click.argument("peer")
+@node_options
+def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> None:
+    """Why PEER (a name, an address or the start of an id) is not reached directly, and what would help.
+
+    What was measured on both sides, what was tried, why it ended, and what would help, the easiest first. After a
+    success: how it got through.
+    """
+    path = find_node(network, socket)
+    status = client.ask(path, {"do": "status"})
+    found = peers.choose(status, peer)
+    reply = client.ask(path, {"do": "why", "peer": found["id"]})
+    text = verdict(status, found, str(reply["text"] or ""))
+    fixes = list(reply["fix"]) or _fixes(status, found)
+    if as_json:
+        told = {"peer": found["name"], "id": found["id"], "text": text, "fix": "; ".join(fixes), "fixes": fixes}
+        print(json.dumps({"schema": 1, **told, "attempts": list(reply["attempts"])}))
+    else:
+        print("\n".join(_lines(status, found, text, fixes, list(reply["attempts"]))))
+
+
+def verdict(status: Json, peer: Json, told: str) -> str:
+    """One sentence: how it is, and why; `told` is the engine's."""
+    punch, kind = peer["punch"], peer["path"]["kind"]
+    if peer["state"] == "gone":
+        return "it left or fell silent" + _heard(peer)
+    if kind == "direct":
+        if punch["state"] != "succeeded":
+            return told or "no punching was needed: one of its addresses answered"
+        return told or f"it got through by {strategy_words(punch['strategy']) or 'punching'}"
+    if kind == "none":
+        return told or "no way to it is known yet" + _heard(peer)
+    if not status["punch"]["enabled"]:
+        return "punching is off here"
+    return told or _PLAIN[punch["state"]].format(progress=progress(punch))
+
+
+_PLAIN = {
+    "idle": "nothing was tried yet: it goes direct when used",
+    "running": "it is being tried now: {progress}",
+    "succeeded": "a hole was opened, and carries no traffic now",
+    "failed": "it was tried, and nothing came through",
+    "infeasible": "no search for it would end in reasonable time, so none is made",
+    "off": "it is not tried: this kind of pair is switched off",
+}
+"""State of punching -> why the path is not direct, where the engine has no words of its own."""
+
+
+def _fixes(status: Json, peer: Json) -> list[str]:
+    """What would help where the engine has not been asked yet, the easiest first."""
+    if peer["state"] == "gone":
+        return ["start it again there: overlay join"]
+    if peer["path"]["kind"] == "direct":
+        return []
+    if not status["punch"]["enabled"]:
+        return ["overlay punch on"]
+    if peer["punch"]["state"] == "off":
+        return [f"overlay punch set nat4_nat4=auto {clean(peer['name'])}"]
+    if peer["punch"]["state"] == "idle" and peer["path"]["kind"] == "relay":
+        return [f"overlay ping {clean(peer['name'])} --until-direct"]
+    return []
+
+
+def _heard(peer: Json) -> str:
+    return f"; last heard from {duration(peer['seen_s'])} ago" if peer["seen_s"] is not None else ""
+
+
+def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list[str]) -> list[str]:
+    punch = peer["punch"]
+    rows = [
+        ("path", path_words(peer["path"])),
+        ("because", clean(text)),
+        ("here", _nat(status["self"]["nat"])),
+        ("there", _nat(peer["nat"])),
+    ]
+    if punch["attempts"]:
+        times = "once" if punch["attempts"] == 1 else f"{punch['attempts']} times"
+        last = strategy_words(punch["strategy"])
+        rows.append(("tried", f"{times}{f', last by {last}' if last else ''}, {punch['probes']:,} packets of ours"))
+    if punch["reason"] and punch["state"] in ("failed", "infeasible", "off"):
+        rows.append(("ended", f"{punch['state']}: {clean(str(punch['reason'])).replace('_', ' ')}"))
+    if punch["retry_s"] is not None:
+        rows.append(("again", f"in {duration(punch['retry_s'])}; at once: overlay nat --again"))
+    lines = [who(peer), *(f"  {name:<9}{words}" for name, words in rows)]
+    if attempts:
+        lines += ["", "What happened, oldest first:", *(f"  {clean(each)}" for each in attempts)]
+    if fixes:
+        lines += ["", "What would help, the easiest first:"]
+        lines += [f"  {place}. {clean(fix)}" for place, fix in enumerate(fixes, 1)]
+    return lines
+
+
+def _nat(nat: Json) -> str:
+    return nat_label(nat) or "not measured yet"

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from overlay.cli import main
+from tests.kit.contract import WHY, faults
+from tests.overlay.control.fake import NONE, FakeNode
+
+Capture = pytest.CaptureFixture[str]
+
+FAILED = {
+    "state": "failed",
+    "strategy": "birthday",
+    "attempts": 2,
+    "probes": 1750,
+    "planned": 1750,
+    "reason": "no_hit",
+    "text": "no port of theirs was met",
+    "retry_s": 119.0,
+}
+TOLD = {
+    "text": "1,750 ports were tried and none was met",
+    "fix": ["enable UPnP on the router", "ask the provider"],
+    "attempts": ["1.00 s  attempt 1: we ask", "2.00 s    we: NAT3; they: NAT4\x1b[2J"],
+}
+
+
+def phone(node: FakeNode, **punch: Any) -> dict[str, Any]:
+    """The relayed peer of the fake node, its punching as told; the engine is on."""
+    node.snapshot["punch"] |= {"enabled": True}
+    found: dict[str, Any] = node.snapshot["peers"][1]
+    found["punch"] |= {"state": "idle", **punch}
+    return found
+
+
+def said(capsys: Capture) -> list[str]:
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_failure_with_all_that_is_known(node: FakeNode, capsys: Capture) -> None:
+    phone(node, **FAILED)["nat"] |= {"type": "NAT4", "mapping": "apdm", "allocation": "uniform"}
+    node.snapshot["self"]["nat"] |= {"type": "NAT3", "mapping": "eim", "filtering": "apdf"}
+    node.told = TOLD
+    assert main(["why", "phone"]) == 0
+    assert said(capsys) == [
+        "phone (10.222.7.9)",
+        "path relay via vps",
+        "because 1,750 ports were tried and none was met",
+        "here NAT3 port restricted",
+        "there NAT4 symmetric, outside ports are random",
+        "tried 2 times, last by birthday, 1,750 packets of ours",
+        "ended failed: no hit",
+        "again in 1 min; at once: overlay nat --again",
+        "",
+        "What happened, oldest first:",
+        "1.00 s attempt 1: we ask",
+        "2.00 s we: NAT3; they: NAT4\N{REPLACEMENT CHARACTER}[2J",
+        "",
+        "What would help, the easiest first:",
+        "1. enable UPnP on the router",
+        "2. ask the provider",
+    ]
+    assert node.asked[-1] == {"do": "why", "peer": node.snapshot["peers"][1]["id"]}
+
+
+def test_as_json(node: FakeNode, capsys: Capture) -> None:
+    phone(node, **FAILED)
+    node.told = TOLD
+    assert main(["why", "phone", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert faults(told, WHY) == []
+    assert (told["peer"], told["text"]) == ("phone", TOLD["text"])
+    assert told["fix"] == "enable UPnP on the router; ask the provider"
+    assert told["fixes"] == TOLD["fix"]
+    assert told["attempts"] == TOLD["attempts"]
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "fix"),
+    [
+        ("idle", "goes direct when used", "overlay ping phone --until-direct"),
+        ("running", "61 of 1,750 ports", None),
+        ("succeeded", "a hole was opened", None),
+        ("infeasible", "no search", None),
+        ("off", "switched off", "overlay punch set nat4_nat4=auto phone"),
+    ],
+)
+def test_where_the_engine_is_silent(node: FakeNode, capsys: Capture, state: str, words: str, fix: str | None) -> None:
+    phone(node, state=state, probes=61, planned=1750)
+    assert main(["why", "phone", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert words in told["text"]
+    assert told["fixes"] == ([fix] if fix else [])
+
+
+def test_off_here_is_said_with_the_switch(node: FakeNode, capsys: Capture) -> None:
+    assert main(["why", "phone"]) == 0
+    lines = said(capsys)
+    assert "because punching is off here" in lines
+    assert "1. overlay punch on" in lines
+
+
+def test_after_a_success_how_it_got_through(node: FakeNode, capsys: Capture) -> None:
+    node.snapshot["peers"][0]["punch"] |= {"state": "succeeded", "strategy": "sandwich", "attempts": 1, "probes": 41}
+    assert main(["why", "vps"]) == 0
+    lines = said(capsys)
+    assert lines[1:3] == ["path direct 203.0.113.9:27182", "because it got through by sandwich"]
+    assert "tried once, last by sandwich, 41 packets of ours" in lines
+
+
+def test_a_path_that_needed_no_hole(node: FakeNode, capsys: Capture) -> None:
+    assert main(["why", "vps"]) == 0
+    assert "because no punching was needed: one of its addresses answered" in said(capsys)
+
+
+def test_who_is_gone_or_not_reached(node: FakeNode, capsys: Capture) -> None:
+    assert main(["why", "nas"]) == 0
+    assert "it left or fell silent; last heard from 3 h ago" in capsys.readouterr().out
+    node.snapshot["peers"][1] |= {"path": NONE, "state": "connecting", "seen_s": None}
+    assert main(["why", "phone"]) == 0
+    assert "no way to it is known yet\n" in capsys.readouterr().out
+
+
+def test_a_peer_that_is_none(node: FakeNode) -> None:
+    assert main(["why", "zoe"]) == 6
+    assert main(["why"]) == 2
