@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from punch.config import Mode, PunchConfig
+from punch.config import Mode, PunchConfig, StunConfig
 from punch.signals import Signal
 from punch.values import Candidate, Endpoint, PeerId, SocketId
 
@@ -76,6 +76,8 @@ class PolicyChanged(Struct, frozen=True):
     """The settings in force from now on; a running attempt that they forbid ends at once."""
 
     config: PunchConfig
+    stun: StunConfig | None = None
+    """None: as before."""
 
 
 class PeerPolicy(Struct, frozen=True):
