@@ -33,6 +33,9 @@ REST = 10.0
 GRAIN = 1e-6
 """Seconds that make up for rounding, so that a wait for a token finds it."""
 
+MOST_NETWORKS = 32
+"""Networks remembered."""
+
 Key = tuple[SocketId, str, int]
 
 
@@ -45,6 +48,8 @@ class Budget:
         self.sent = 0
         """Packets drawn since the start."""
         self._start = START_RATE
+        self._starts: dict[str, float] = {}
+        """Network key -> start rate, where it is not the usual one."""
         self._bucket = TokenBucket(depth=min(DEPTH, max_pps), rate=min(START_RATE, max_pps), now=now)
         self._stepped = now
         self._last = -inf
@@ -63,11 +68,20 @@ class Budget:
         self._set_rate(min(self._bucket.rate, max_pps), now)
         self._bucket.depth = min(DEPTH, max_pps)
 
-    def start_over(self, *, now: float, start: float = START_RATE) -> None:
+    def change_network(self, key: str, *, now: float) -> None:
         """Another network: its own start rate; what lives in the old one's tables is no matter here."""
-        self._start = start
-        self._set_rate(min(start, self.max_pps), now)
+        self._start = self._starts.get(key, START_RATE)
+        self._set_rate(min(self._start, self.max_pps), now)
         self._entries.clear()
+
+    def suffer(self, key: str, *, now: float) -> None:
+        """Table full, or forbidden: this network begins with half from now on."""
+        self._starts.pop(key, None)
+        self._starts[key] = self._start = max(LOWEST_RATE, min(self._start, self._bucket.rate) / 2)
+        while len(self._starts) > MOST_NETWORKS:
+            del self._starts[next(iter(self._starts))]
+        self._set_rate(min(self._start, self.max_pps), now)
+        self._stepped = now
 
     def halve(self, *, now: float) -> None:
         """Something suffers."""

@@ -1,0 +1,196 @@
+"""The desk of an attempt: what its strategies send, ask, open and say goes over it.
+
+    strategy --probe, sample, open, say, wait, note, end--> bench --> outlet (budget, manners), holes, sampler, journal
+    attempt  --answer, is_own, due----------------------------^
+
+It knows which probes were sent, so that an answer can be told from a forgery or a replay.
+"""
+
+from __future__ import annotations
+
+import random
+from math import inf
+
+from punch import probe as wire
+from punch.commands import SendSignal
+from punch.holes import Holes
+from punch.manners import FREE_PORTS, Try, is_private
+from punch.outlet import Outlet
+from punch.peers import Peer
+from punch.sampler import Sampler
+from punch.signals import Offer, Signal
+from punch.terms import checked, named, search_host
+from punch.timers import Timers
+from punch.values import Candidate, Endpoint, NatProfile, SocketId
+
+MOST_OUTSTANDING = 4096
+"""Probes whose answers are waited for, and randoms that were answered; the oldest go."""
+UNVOUCHED_LIFE = 3.0
+"""Seconds a search is refused for want of a word of another member before it is given up."""
+
+Waits = Timers[tuple[str, str]]
+
+
+class Lent:
+    """What the engine lends every attempt."""
+
+    def __init__(self, outlet: Outlet, holes: Holes, sampler: Sampler, entropy: random.Random) -> None:
+        self.outlet = outlet
+        self.holes = holes
+        self.sampler = sampler
+        self.entropy = entropy
+
+
+class Bench:
+    """The desk (punch.strategies.desk.Desk) of one attempt, once both offers are known."""
+
+    def __init__(self, peer: Peer, lent: Lent, timers: Waits, *, label: int, ours: Offer, theirs: Offer) -> None:
+        self.attempt = theirs.attempt
+        self.entropy = lent.entropy
+        outlet = lent.outlet
+        self.main: SocketId = SocketId(-1) if outlet.main is None else outlet.main
+        self.main6 = outlet.main6
+        self.local: NatProfile = ours.profile
+        self.remote: NatProfile = theirs.profile
+        self.candidates: tuple[Candidate, ...] = checked(theirs.candidates)
+        self.local_candidates = ours.candidates
+        self.remote_host = search_host(theirs, outlet.manners.vouched(peer.id))
+        self.probes = 0
+        """Packets of this attempt that drew from the budget, ours."""
+        self.planned = 0
+        self.strategy = ""
+        self.through: tuple[str, str] | None = None
+        """The strategy ended: reason and text, until the attempt takes note."""
+        self.closed = False
+        """Nothing is sent any more but answers."""
+        self._peer = peer
+        self._lent = lent
+        self._timers = timers
+        self._label = label
+        self._their_label = theirs.label
+        self._try = Try(peer.id, named(theirs))
+        self._waits: dict[str, None] = {}
+        self._outstanding: dict[bytes, tuple[SocketId, Endpoint]] = {}
+        self._answered: dict[bytes, None] = {}
+        self._slot = 0
+        self._refused_since = inf
+
+    # --- what the attempt wants
+
+    def take_turn(self, name: str) -> None:
+        """Another strategy sits down."""
+        for each in self._waits:
+            self._timers.clear(("wait", each))
+        self._waits.clear()
+        self.through = None
+        self.strategy = name
+        self.planned = 0
+
+    def is_own(self, answer: wire.Probe, via: SocketId) -> Endpoint | None:
+        """Where the probe went that this is the first answer to; None: to none."""
+        sent = self._outstanding.get(answer.random)
+        if sent is None or sent[0] != via:
+            return None
+        return self._outstanding.pop(answer.random)[1]
+
+    def answer(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
+        """Answer a valid probe, each random once; False: it was answered before."""
+        if probe.random in self._answered:
+            return False
+        self._answered[probe.random] = None
+        if len(self._answered) > MOST_OUTSTANDING:
+            del self._answered[next(iter(self._answered))]
+        answer = wire.answer_to(probe, epoch=self._peer.keys.epoch, label=self._their_label)
+        if self._send(answer, via, source, 0, now):
+            self._lent.outlet.answered(via, source)
+        return True
+
+    def waited(self, name: str) -> None:
+        """A wait is over."""
+        self._waits.pop(name, None)
+
+    # --- what a strategy wants
+
+    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0, again: bool = False) -> bool:
+        """Send one probe; False: neither budget nor leave for it now."""
+        if self.closed or self.through is not None:
+            return False
+        token = self.entropy.getrandbits(8 * wire.RANDOM_BYTES).to_bytes(wire.RANDOM_BYTES, "little")
+        self._slot = (self._slot + 1) & 0xFFFF
+        probe = wire.Probe(wire.PROBE, self._peer.keys.epoch, self._slot, self._their_label, self.attempt, token)
+        if not self._send(probe, via, to, ttl, now):
+            return False
+        self._outstanding[token] = (via, to)
+        if len(self._outstanding) > MOST_OUTSTANDING:
+            del self._outstanding[next(iter(self._outstanding))]
+        return True
+
+    def sample(self, via: SocketId, *, now: float) -> bool:
+        """Ask a STUN service what `via` looks like; False: no budget now, or nobody to ask."""
+        if self.closed or self.through is not None or not self._lent.sampler.ask(self._label, via, now=now):
+            return False
+        self.probes += 1
+        return True
+
+    def room(self, *, now: float) -> float:
+        """Packets that may be sent now."""
+        return self._lent.outlet.budget.room(now=now)
+
+    def room_at(self, packets: float, *, now: float) -> float:
+        """When there will be room for so many packets."""
+        return self._lent.outlet.budget.room_at(packets, now=now)
+
+    def open(self, count: int, *, even: bool = False, port: int = 0) -> int:
+        """Ask for fresh sockets."""
+        return self._lent.holes.ask(self._label, count, even=even, port=port)
+
+    def close(self, via: SocketId) -> None:
+        """A socket is not needed any more."""
+        self._lent.holes.close(via)
+
+    def say(self, signal: Signal) -> None:
+        """Tell the peer's side of this attempt."""
+        self._lent.outlet.commands.append(SendSignal(self._peer.id, signal))
+
+    def wait(self, name: str, at: float) -> None:
+        """Call `due(name)` at that time; `inf` clears it."""
+        if at == inf or self.closed or self.through is not None:
+            self._waits.pop(name, None)
+            self._timers.clear(("wait", name))
+        else:
+            self._waits[name] = None
+            self._timers.set(("wait", name), at)
+
+    def note(self, text: str, *, now: float) -> None:
+        """A line for the journal."""
+        self._peer.journal.note(text, now=now)
+
+    def plan(self, ports: int) -> None:
+        """So many ports the present search may try at most."""
+        self.planned = ports
+
+    def end(self, reason: str, text: str, *, now: float) -> None:
+        """This strategy is through."""
+        if self.through is None:
+            self.note(f"{self.strategy}: {text}", now=now)
+            self.through = (reason, text)
+
+    def _send(self, probe: wire.Probe, via: SocketId, to: Endpoint, ttl: int, now: float) -> bool:
+        outlet = self._lent.outlet
+        near = is_private(to.host) and outlet.is_near(to.host, self.remote)
+        refusal = outlet.refusal(to, of=self._try, near=near, now=now)
+        if refusal is not None:
+            self._note_refusal(refusal, to, now)
+            return False
+        if not outlet.send(via, to, wire.encode(probe, self._peer.keys.seal), of=self._try, now=now, ttl=ttl):
+            return False
+        self.probes += 1
+        return True
+
+    def _note_refusal(self, why: str, to: Endpoint, now: float) -> None:
+        """A search that has nobody's word for where it aims ends; a few packets too many do not end anything."""
+        if why != "unvouched" or to.host != self.remote_host or self.planned <= FREE_PORTS:
+            return
+        self._refused_since = min(self._refused_since, now)
+        if now - self._refused_since >= UNVOUCHED_LIFE:
+            self.end("unvouched", f"no other member hears the peer from {to.host}, so it is not searched", now=now)

@@ -1,0 +1,501 @@
+"""The hall of the punch engine: one host, many attempts, one budget.
+
+    receive --STUN--> detector, sampler, canary, answerer          tell --facts--> peers, attempts, detector
+            --probe--> attempt by its label                              --signals--> attempt of that peer, answerer
+                                        settle
+    commands <-- outlet                                             events <-- attempts, detector
+
+A peer is attempted when it is due (punch.schedule) and a place is free; who finds none waits in line.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from punch import probe as wire
+from punch import schedule, stun
+from punch.attempt import Attempt
+from punch.bench import Lent
+from punch.budget import Budget
+from punch.commands import Command, SendSignal
+from punch.config import PunchConfig, StunConfig
+from punch.detect.answer import Answerer, touch
+from punch.events import AttemptEnded, BudgetView, Event, PeerView
+from punch.facts import (
+    CandidatesChanged,
+    DetectAsked,
+    Fact,
+    Heard,
+    HoleRefused,
+    NetworkChanged,
+    PeerDirect,
+    PeerDown,
+    PeerHeard,
+    PeerPolicy,
+    PeerUp,
+    PeerWanted,
+    PolicyChanged,
+    SendFailed,
+    ServersKnown,
+    SignalReceived,
+    SocketClosed,
+    SocketFailed,
+    SocketOpened,
+)
+from punch.holes import Holes
+from punch.outlet import Outlet
+from punch.peers import Outcome, Peer
+from punch.sampler import Sampler
+from punch.signals import Offer, Signal, Stop, Touch
+from punch.terms import offered
+from punch.timers import Timers
+from punch.values import Candidate, Endpoint, NatProfile, PeerId, SocketId
+from punch.view import peer_view
+
+MOST_OWN, MOST_ATTEMPTS = 4, 8
+"""Attempts we begin at once, and those that peers began on top."""
+FIRST_LOOK = 1.5
+"""Seconds attempts wait for the first measurement of our own NAT."""
+PROBE_TYPES = (wire.PROBE, wire.ANSWER)
+
+
+class Engine:
+    """A machine (punch.machine) at the edge: it also has `receive`."""
+
+    def __init__(self, config: PunchConfig, stun: StunConfig, *, entropy: random.Random, now: float) -> None:
+        self.config = config
+        self._entropy = entropy
+        self._requests = 0
+        self._outlet = Outlet(Budget(max_pps=config.max_pps, max_entries=config.max_entries, now=now))
+        self._holes = Holes(self._next_request)
+        self._sampler = Sampler(self._outlet, entropy)
+        self._lent = Lent(self._outlet, self._holes, self._sampler, entropy)
+        self._answerer = Answerer(stun, now=now)
+        self._serves = stun.serve != "off"
+        self._peers: dict[PeerId, Peer] = {}
+        self._attempts: dict[int, Attempt] = {}
+        """By label."""
+        self._line: dict[PeerId, None] = {}
+        """Peers that are due and find no place, first come first served."""
+        self._heard_from: dict[PeerId, str] = {}
+        self._candidates: tuple[Candidate, ...] = ()
+        self._network = ""
+        self._look_until = now + FIRST_LOOK
+        self._timers: Timers[PeerId] = Timers()
+        self._events: deque[Event] = deque()
+
+    # --- queries
+
+    @property
+    def profile(self) -> NatProfile:
+        """What is known of our own NAT."""
+        return self._outlet.profile
+
+    def profile_age(self, now: float) -> float | None:
+        """Seconds since it was measured; None: it was not."""
+        return None
+
+    def view(self, peer: PeerId, now: float) -> PeerView:
+        """One peer's punching, for `status` and `why`."""
+        known = self._peers.get(peer)
+        if known is None:
+            return PeerView(state="idle" if self.config.enabled else "off")
+        return peer_view(known, self._attempt_of(peer), self.profile, self.config, self._timers.get(peer), now=now)
+
+    def budget(self, now: float) -> BudgetView:
+        """The budget, for `punch`."""
+        budget = self._outlet.budget
+        return BudgetView(
+            probes_sent=budget.sent,
+            probes_received=self._outlet.probes_received,
+            entries_live=budget.live(now=now),
+            rate=budget.rate,
+        )
+
+    @property
+    def drops(self) -> Counter[str]:
+        """What came and was not used, by reason."""
+        return self._outlet.drops + self._answerer.drops
+
+    # --- the verbs
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
+        """A datagram whose first byte is STUN's or a probe's, or anything by a socket of the engine's own."""
+        if stun.is_stun(payload):
+            self._receive_stun(payload, source, via, now)
+        elif payload and payload[0] in PROBE_TYPES:
+            self._receive_probe(payload, source, via, now)
+        else:
+            self._outlet.drops["not_ours"] += 1
+        self._settle(now)
+
+    def tell(self, fact: Fact, *, now: float) -> None:
+        """Something this host knows."""
+        match fact:
+            case SocketOpened() | SocketFailed() | SocketClosed():
+                self._socket(fact)
+            case SendFailed():
+                self._send_failed(fact, now)
+            case NetworkChanged():
+                self._network_changed(fact, now)
+            case ServersKnown():
+                self._sampler.servers = (*fact.servers, *fact.configured)
+            case CandidatesChanged():
+                self._candidates = fact.candidates
+            case DetectAsked():
+                self._start_over(now)
+            case PolicyChanged():
+                self._policy_changed(fact.config, now)
+            case Heard():
+                self._outlet.manners.vouch(fact.peer, fact.host, fact.by)
+            case PeerHeard():
+                self._heard_from[fact.peer] = fact.host
+            case SignalReceived():
+                self._signal(fact.peer, fact.signal, now)
+            case PeerUp():
+                self._peer_up(fact, now)
+            case PeerDown() | PeerWanted() | PeerPolicy() | PeerDirect() | HoleRefused():
+                self._peer_fact(fact, now)
+        self._settle(now)
+
+    def next_timeout(self) -> float | None:
+        """The moment `handle_timeout` wants to be called at, or None."""
+        moments = [each.next_timeout() for each in self._attempts.values()]
+        moments += [self._holes.next_timeout(), self._timers.next()]
+        if any(each.phase == "preparing" for each in self._attempts.values()):
+            moments.append(self._look_until)
+        return min((at for at in moments if at is not None), default=None)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due at `now`."""
+        for attempt in list(self._attempts.values()):
+            attempt.handle_timeout(now=now)
+        for peer in self._timers.expired(now):
+            self._due(peer, now)
+        self._settle(now)
+
+    def commands(self) -> Iterator[Command]:
+        """Drain what is to be done, oldest first."""
+        while self._outlet.commands:
+            yield self._outlet.commands.popleft()
+
+    def events(self) -> Iterator[Event]:
+        """Drain what happened, oldest first."""
+        while self._events:
+            yield self._events.popleft()
+
+    # --- datagrams
+
+    def _receive_stun(self, payload: bytes, source: Endpoint, via: SocketId, now: float) -> None:
+        try:
+            message = stun.parse(payload)
+        except stun.StunError as error:
+            self._outlet.drops[str(error)] += 1
+            return
+        if message.kind != "request" and self._sampler.receive(message, source, via=via, now=now):
+            return
+        self._outlet.commands.extend(self._answerer.receive(payload, source, via=via, now=now))
+
+    def _receive_probe(self, payload: bytes, source: Endpoint, via: SocketId, now: float) -> None:
+        probe = wire.peek(payload)
+        if isinstance(probe, str):
+            self._outlet.drops[probe] += 1
+            return
+        attempt = self._attempts.get(probe.label)
+        if attempt is None or probe.attempt != attempt.number:
+            self._outlet.drops["probe_unknown"] += 1
+            return
+        if not any(wire.verify(payload, key) for key in attempt.peer.open_keys(probe.epoch)):
+            self._outlet.drops["probe_mac"] += 1
+            return
+        taken = attempt.probed if probe.type == wire.PROBE else attempt.answered
+        if taken(probe, source, via=via, now=now):
+            self._outlet.probes_received += 1
+        else:
+            self._outlet.drops["probe_again"] += 1
+
+    # --- facts
+
+    def _socket(self, fact: SocketOpened | SocketFailed | SocketClosed) -> None:
+        outlet = self._outlet
+        if isinstance(fact, SocketFailed):
+            self._holes.failed(fact)
+            return
+        if isinstance(fact, SocketClosed):
+            self._answerer.tell(fact)
+            self._holes.lost(fact.socket)
+            self._sampler.forget(fact.socket)
+            outlet.main = None if outlet.main == fact.socket else outlet.main
+            outlet.main6 = None if outlet.main6 == fact.socket else outlet.main6
+            return
+        if fact.role == "engine":
+            self._holes.opened(fact)
+            return
+        self._answerer.tell(fact)
+        if fact.role == "main" and fact.local.is_ipv6:
+            outlet.main6 = fact.socket if outlet.main6 is None else outlet.main6
+        elif fact.role == "main":
+            outlet.main = fact.socket if outlet.main is None else outlet.main
+
+    def _send_failed(self, fact: SendFailed, now: float) -> None:
+        """Only a full table or a forbidding kernel counts: it ends what goes on, and halves what may be."""
+        self._outlet.drops[f"send_{fact.error.lower().replace(' ', '_')}"] += 1
+        if fact.error not in ("EPERM", "ENOBUFS", "icmp 3/13"):
+            return
+        self._outlet.budget.suffer(self._network, now=now)
+        for attempt in self._running():
+            attempt.finish("refused", f"this network refuses packets ({fact.error})", now=now)
+
+    def _network_changed(self, fact: NetworkChanged, now: float) -> None:
+        self._answerer.tell(fact)
+        if (fact.key, fact.addresses) == (self._network, self._outlet.addresses):
+            return
+        self._network, self._outlet.addresses = fact.key, fact.addresses
+        self._outlet.profile = NatProfile()
+        self._outlet.budget.change_network(fact.key, now=now)
+        self._look_until = now + FIRST_LOOK
+        for attempt in list(self._attempts.values()):
+            attempt.finish("network_changed", "this host's network changed", now=now)
+        self._start_over(now)
+
+    def _start_over(self, now: float) -> None:
+        for peer in self._peers.values():
+            peer.start_over(now=now)
+            self._consider(peer, now)
+
+    def _policy_changed(self, config: PunchConfig, now: float) -> None:
+        self.config = config
+        self._outlet.budget.limit(max_pps=config.max_pps, max_entries=config.max_entries, now=now)
+        for peer in self._peers.values():
+            self._obey(peer, now)
+
+    def _obey(self, peer: Peer, now: float) -> None:
+        """End what the settings now forbid, begin what they now want."""
+        attempt = self._attempt_of(peer.id)
+        if attempt is not None and not schedule.is_allowed(peer, self.config):
+            attempt.finish("off", "switched off", now=now)
+        peer.hopeless = False
+        self._consider(peer, now)
+
+    def _peer_up(self, fact: PeerUp, now: float) -> None:
+        peer = self._peers.get(fact.peer)
+        if peer is None:
+            peer = self._peers[fact.peer] = Peer(fact, now=now)
+        peer.renew(fact)
+        self._consider(peer, now)
+
+    def _peer_fact(self, fact: PeerDown | PeerWanted | PeerPolicy | PeerDirect | HoleRefused, now: float) -> None:
+        peer = self._peers.get(fact.peer)
+        if peer is None:
+            return
+        attempt = self._attempt_of(peer.id)
+        match fact:
+            case PeerDown():
+                peer.is_up = False
+                if attempt is not None:
+                    attempt.finish("peer_gone", "the peer is not reached any more", now=now, tell=False)
+            case PeerWanted():
+                self._wanted(peer, fact, now)
+            case PeerPolicy():
+                peer.settle_policy(fact)
+                self._obey(peer, now)
+            case PeerDirect():
+                self._direct(peer, fact.direct, now)
+            case HoleRefused():
+                if attempt is not None:
+                    attempt.refused(fact.via, fact.endpoint, now=now)
+        self._consider(peer, now)
+
+    def _wanted(self, peer: Peer, fact: PeerWanted, now: float) -> None:
+        if fact.why == "demand":
+            peer.demand = True
+            peer.start_over(now=now)
+        peer.wanted_at = now
+
+    def _direct(self, peer: Peer, direct: bool, now: float) -> None:
+        attempt = self._attempt_of(peer.id)
+        if direct and attempt is not None:
+            attempt.finish("direct", f"direct by {attempt.strategy}" if attempt.strategy else "direct", now=now)
+        if peer.direct and not direct:
+            peer.let_go = True
+            peer.start_over(now=now)
+        peer.direct = direct
+
+    # --- signals
+
+    def _signal(self, peer_id: PeerId, signal: Signal, now: float) -> None:
+        peer = self._peers.get(peer_id)
+        if peer is None:
+            self._outlet.drops["signal_unknown_peer"] += 1
+        elif not peer.signals.take(now=now):
+            self._outlet.drops["signal_rate"] += 1
+        elif isinstance(signal, Touch):
+            self._touch(peer_id, signal)
+        elif isinstance(signal, Offer):
+            self._offer(peer, signal, now)
+        else:
+            attempt = self._attempt_of(peer_id)
+            if attempt is not None and attempt.number == signal.attempt:
+                attempt.heard(signal, now=now)
+            else:
+                self._outlet.drops["signal_stale"] += 1
+
+    def _touch(self, peer: PeerId, signal: Touch) -> None:
+        host = self._heard_from.get(peer)
+        if host is None or not self._serves:
+            self._outlet.drops["touch_refused"] += 1
+            return
+        via = self._outlet.main6 if ":" in host else self._outlet.main
+        said = None if via is None else touch(signal, host=host, via=via)
+        if said is not None:
+            self._outlet.commands.append(said)
+
+    def _offer(self, peer: Peer, offer: Offer, now: float) -> None:
+        attempt = self._attempt_of(peer.id)
+        if attempt is not None and attempt.belongs(offer):
+            attempt.met(offer, now=now)
+            return
+        if offer.attempt in peer.ended:
+            self._say_ended(peer, offer)
+            return
+        if offer.reply:
+            self._outlet.drops["signal_stale"] += 1
+            return
+        if not schedule.is_allowed(peer, self.config):
+            self._say(peer, Stop(offer.attempt, "off"))
+            return
+        if not peer.offers.take(now=now):
+            self._outlet.drops["offer_rate"] += 1
+            return
+        if attempt is not None:
+            attempt.finish("peer_changed", "they began anew", now=now, tell=False)
+            self._conclude(attempt, now)
+        if len(self._attempts) >= MOST_ATTEMPTS:
+            self._say(peer, Stop(offer.attempt, "busy"))
+            return
+        peer.hopeless = False
+        begun = self._begin(peer, offer.attempt, "they ask", now)
+        begun.met(offer, now=now)
+
+    def _say_ended(self, peer: Peer, offer: Offer) -> None:
+        """Our last word got lost: say it again."""
+        if offer.reply:
+            return
+        if peer.replied is not None and peer.replied.attempt == offer.attempt:
+            self._say(peer, peer.replied)
+        self._say(peer, Stop(offer.attempt, peer.ended[offer.attempt]))
+
+    def _say(self, peer: Peer, signal: Signal) -> None:
+        self._outlet.commands.append(SendSignal(peer.id, signal))
+
+    # --- beginning and end of attempts
+
+    def _consider(self, peer: Peer, now: float) -> None:
+        """When is this peer to be attempted by itself?"""
+        busy = self._attempt_of(peer.id) is not None
+        at = None if busy or not self._has_socket else schedule.due(peer, self.config, now=now)
+        if at is None:
+            self._timers.clear(peer.id)
+            self._line.pop(peer.id, None)
+        else:
+            self._timers.set(peer.id, max(at, now))
+
+    @property
+    def _has_socket(self) -> bool:
+        return self._outlet.main is not None or self._outlet.main6 is not None
+
+    def _due(self, peer_id: PeerId, now: float) -> None:
+        peer = self._peers.get(peer_id)
+        if peer is None or self._attempt_of(peer_id) is not None:
+            return
+        if (at := schedule.due(peer, self.config, now=now)) is None or at > now:
+            self._consider(peer, now)
+            return
+        own = sum(1 for each in self._attempts.values() if each.began_here)
+        if own >= MOST_OWN or len(self._attempts) >= MOST_ATTEMPTS:
+            self._line[peer_id] = None
+            return
+        self._line.pop(peer_id, None)
+        attempt = self._begin(peer, self._entropy.getrandbits(32), "we ask", now)
+        attempt.began_here = True
+
+    def _begin(self, peer: Peer, number: int, how: str, now: float) -> Attempt:
+        label = self._entropy.getrandbits(32)
+        while label == 0 or label in self._attempts:
+            label = self._entropy.getrandbits(32)
+        self._timers.clear(peer.id)
+        self._line.pop(peer.id, None)
+        peer.attempts += 1
+        peer.journal.open(f"attempt {peer.attempts}: {how}", now=now)
+        attempt = self._attempts[label] = Attempt(peer, self._lent, number=number, label=label, now=now)
+        return attempt
+
+    def _prepared(self, peer: Peer, now: float) -> Offer:
+        return Offer(
+            attempt=0,
+            reply=False,
+            label=0,
+            profile=self.profile,
+            candidates=offered(self.profile, self._candidates),
+            demand=peer.demand,
+            wanted=peer.is_wanted(now=now),
+            modes=peer.modes_in_force(self.config),
+            learned=peer.learned.get(self._network, ""),
+        )
+
+    def _conclude(self, attempt: Attempt, now: float) -> None:
+        """Take note of how it ended, and when the peer is due again."""
+        peer, end = attempt.peer, attempt.end
+        if end is None or self._attempts.pop(attempt.label, None) is None:
+            return
+        bench = attempt.bench
+        probes = 0 if bench is None else bench.probes
+        planned = 0 if bench is None else bench.planned
+        peer.journal.close(f"ended: {end.reason} ({end.text}), {probes} packets", now=now)
+        peer.last = Outcome(end.state, end.reason, end.text, attempt.strategy, probes=probes, planned=planned)
+        peer.remember_end(attempt.number, end.reason)
+        self._events.append(AttemptEnded(peer.id, end.state, end.reason, end.text))
+        schedule.after(peer, end.reason, self._entropy, now=now)
+        if end.reason == "direct" and attempt.strategy:
+            peer.learned[self._network] = attempt.strategy
+        self._consider(peer, now)
+
+    # --- settling
+
+    def _settle(self, now: float) -> None:
+        """Let everything happen that follows from the last input."""
+        if self._may_offer(now):
+            for attempt in list(self._attempts.values()):
+                if attempt.phase == "preparing":
+                    attempt.ready(self._prepared(attempt.peer, now), now=now)
+        for owner, request, sockets in list(self._holes.ready(now=now)):
+            if (found := self._attempts.get(owner)) is not None:
+                found.opened(request, sockets, now=now)
+        for seen in self._sampler.results():
+            if (found := self._attempts.get(seen.owner)) is not None:
+                found.sampled(seen.via, seen.seen, seen.sent, now=now)
+        for attempt in list(self._attempts.values()):
+            attempt.settle(now=now)
+            self._events.extend(attempt.events)
+            attempt.events.clear()
+            if attempt.end is not None:
+                self._conclude(attempt, now)
+        for peer_id in list(self._line):
+            self._due(peer_id, now)
+        self._outlet.commands.extend(self._holes.commands())
+
+    def _may_offer(self, now: float) -> bool:
+        """Whether our own profile is as good as it gets."""
+        return now >= self._look_until or self.profile.mapping != "unknown"
+
+    def _next_request(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def _attempt_of(self, peer: PeerId) -> Attempt | None:
+        return next((each for each in self._attempts.values() if each.peer.id == peer), None)
+
+    def _running(self) -> list[Attempt]:
+        return [each for each in self._attempts.values() if each.phase in ("running", "claimed")]

@@ -1,0 +1,56 @@
+"""The one door by which the engine sends: addresses checked, budget drawn, counted.
+
+attempt, detector --probe, spend--> manners? budget? --> SendDatagram
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from punch.budget import Budget
+from punch.commands import Command, SendDatagram
+from punch.manners import Manners, Refusal, Try, on_link
+from punch.sites import same_site
+from punch.values import Endpoint, NatProfile, SocketId
+
+Verdict = Refusal | None
+
+
+class Outlet:
+    """What the engine sends with, shared by all its rooms."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.manners = Manners()
+        self.commands: deque[Command] = deque()
+        self.drops: Counter[str] = Counter()
+        """What came and was not used, and what was not sent, by reason."""
+        self.main: SocketId | None = None
+        self.main6: SocketId | None = None
+        self.addresses: tuple[str, ...] = ()
+        self.profile = NatProfile()
+        self.probes_received = 0
+
+    def is_near(self, host: str, remote: NatProfile) -> bool:
+        """Whether a private `host` can be the peer: on-link, or behind the same public address as we."""
+        return on_link(host, self.addresses) or same_site(self.profile, remote)
+
+    def send(self, via: SocketId, to: Endpoint, payload: bytes, *, of: Try, now: float, ttl: int = 0) -> bool:
+        """Send one packet of a try, for which there is no `refusal`; False: no budget now."""
+        if not self.budget.spend(via, to, now=now):
+            return False
+        self.manners.note(to, of, now=now)
+        self.commands.append(SendDatagram(via, to, payload, ttl))
+        return True
+
+    def refusal(self, to: Endpoint, *, of: Try, near: bool, now: float) -> Verdict:
+        """Why nothing of this try may go there now; counted."""
+        why = self.manners.refusal(to, of, near=near, now=now)
+        if why is not None:
+            self.drops[f"not_sent_{why}"] += 1
+        return why
+
+    def answered(self, via: SocketId, source: Endpoint) -> None:
+        """A probe or its answer came from there."""
+        self.budget.answered(via, source)
+        self.manners.answered(source)

@@ -1,0 +1,132 @@
+"""What the engine keeps of one peer between attempts: keys, wants, settings, waiting times, what was learned."""
+
+from __future__ import annotations
+
+import random
+from math import inf
+
+from msgspec import Struct
+
+from punch.config import Mode, PunchConfig
+from punch.events import State
+from punch.facts import PeerPolicy, PeerUp
+from punch.journal import Journal
+from punch.limiter import TokenBucket
+from punch.signals import Offer
+from punch.values import NatProfile, PeerId
+
+WAITS = (30.0, 120.0, 600.0, 3600.0)
+"""Seconds until the next attempt after the first, second, ... failure in a row."""
+WAIT_SPREAD = 0.2
+FRESH_WANT = 3.0
+"""Seconds a telling of traffic holds; it is told again each second as long as it goes on."""
+SIGNAL_DEPTH, SIGNAL_RATE = 64, 32.0
+"""Signals of one peer at once, and a second."""
+OFFER_DEPTH, OFFER_RATE = 8, 0.1
+"""Attempts a peer may begin at once, and a second."""
+ENDED_KEPT = 8
+
+
+class Keys(Struct, frozen=True):
+    """Probe keys of one epoch."""
+
+    seal: bytes
+    open: bytes
+    epoch: int
+
+
+class Outcome(Struct, frozen=True):
+    """How the last attempt ended, for `status`."""
+
+    state: State = "idle"
+    reason: str = ""
+    text: str = ""
+    strategy: str = ""
+    probes: int = 0
+    planned: int = 0
+
+
+class Peer:
+    """One peer."""
+
+    def __init__(self, fact: PeerUp, *, now: float) -> None:
+        self.id: PeerId = fact.peer
+        self.first = fact.first
+        self.keys = Keys(fact.seal_key, fact.open_key, fact.epoch)
+        self.earlier: Keys | None = None
+        """Of the epoch before: probes on their way are still heard."""
+        self.direct = False
+        self.wanted_at = -inf
+        self.demand = False
+        self.modes: tuple[Mode | None, Mode | None] = (None, None)
+        self.remote: Offer | None = None
+        """What it said last."""
+        self.kind = ""
+        """Which setting this pair needs, once both profiles were exchanged (terms.Kind)."""
+        self.learned: dict[str, str] = {}
+        """Network key -> the strategy that worked."""
+        self.is_up = True
+        self.let_go = False
+        """It was direct: from then on only when wanted."""
+        self.hopeless = False
+        """Both profiles say that no effort would do."""
+        self.busy = 0
+        """How often in a row one of us was busy."""
+        self.failures = 0
+        self.next_at = now
+        """Nothing is tried before by itself."""
+        self.attempts = 0
+        self.last = Outcome()
+        self.journal = Journal()
+        self.ended: dict[int, str] = {}
+        """Numbers of the last attempts, and why they ended."""
+        self.replied: Offer | None = None
+        self.signals = TokenBucket(depth=SIGNAL_DEPTH, rate=SIGNAL_RATE, now=now)
+        self.offers = TokenBucket(depth=OFFER_DEPTH, rate=OFFER_RATE, now=now)
+
+    def renew(self, fact: PeerUp) -> None:
+        """Keys changed, or the same were told again."""
+        keys = Keys(fact.seal_key, fact.open_key, fact.epoch)
+        if keys != self.keys:
+            self.earlier, self.keys = self.keys, keys
+        self.first = fact.first
+        self.is_up = True
+
+    def open_keys(self, epoch: int) -> tuple[bytes, ...]:
+        """Keys a probe of this epoch may be sealed with."""
+        return tuple(each.open for each in (self.keys, self.earlier) if each is not None and each.epoch == epoch)
+
+    def settle_policy(self, fact: PeerPolicy) -> None:
+        """Take this peer's own settings."""
+        self.modes = (fact.nat3_nat4, fact.nat4_nat4)
+
+    def modes_in_force(self, config: PunchConfig) -> tuple[Mode, Mode]:
+        """nat3_nat4 and nat4_nat4 for this peer."""
+        return (self.modes[0] or config.nat3_nat4, self.modes[1] or config.nat4_nat4)
+
+    def is_wanted(self, *, now: float) -> bool:
+        """Whether traffic or a person wants the path now."""
+        return self.demand or now - self.wanted_at <= FRESH_WANT
+
+    @property
+    def remote_profile(self) -> NatProfile | None:
+        """What it said of its NAT."""
+        return None if self.remote is None else self.remote.profile
+
+    def remember_end(self, number: int, reason: str) -> None:
+        """An attempt is over: its number is answered with the reason from now on."""
+        self.ended[number] = reason
+        while len(self.ended) > ENDED_KEPT:
+            del self.ended[next(iter(self.ended))]
+
+    def start_over(self, *, now: float) -> None:
+        """Waiting times are forgotten."""
+        self.failures = 0
+        self.hopeless = False
+        self.next_at = now
+
+    def wait_longer(self, entropy: random.Random, *, now: float) -> None:
+        """One more failure."""
+        wait = WAITS[min(self.failures, len(WAITS) - 1)]
+        self.failures += 1
+        self.next_at = now + wait * (1 + WAIT_SPREAD * (2 * entropy.random() - 1))

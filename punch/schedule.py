@@ -1,0 +1,60 @@
+"""When a peer is attempted by itself: what its last attempt says, what the settings say, what is wanted.
+
+nothing known yet        at once: two offers tell which kind of pair it is
+easy pair                at once; after a hole was let go, when it is wanted
+hard pair, auto          when it is wanted
+hard pair, always        at once
+after a failure          30 s, 2 min, 10 min, 1 h (+-20 %) later; a demand sets that aside
+infeasible               never, until a network changes
+"""
+
+from __future__ import annotations
+
+import random
+
+from punch.config import Mode, PunchConfig
+from punch.peers import Peer
+
+PROMPT = ("network_changed", "peer_changed")
+"""Reasons after which it begins anew at once."""
+QUIET = ("off", "idle", "direct", "infeasible", "peer_gone")
+"""Reasons after which there is nothing to wait for: `due` decides."""
+BUSY_WAIT = 1.0
+BUSY_MOST = 5
+"""Seconds a busy peer is left alone, doubled each time, so often at most."""
+
+
+def mode(peer: Peer, config: PunchConfig) -> Mode | None:
+    """The setting this pair needs; None: an easy one, or not known yet."""
+    modes = peer.modes_in_force(config)
+    return {"nat3_nat4": modes[0], "nat4_nat4": modes[1]}.get(peer.kind)
+
+
+def is_allowed(peer: Peer, config: PunchConfig) -> bool:
+    """Whether the settings allow an attempt at all."""
+    return config.enabled and mode(peer, config) != "off"
+
+
+def due(peer: Peer, config: PunchConfig, *, now: float) -> float | None:
+    """When the next attempt by itself is due; None: nothing is planned."""
+    if not peer.is_up or peer.direct or peer.hopeless or not is_allowed(peer, config):
+        return None
+    unasked = mode(peer, config) == "always" or (mode(peer, config) is None and not peer.let_go)
+    return peer.next_at if unasked or peer.is_wanted(now=now) else None
+
+
+def after(peer: Peer, reason: str, entropy: random.Random, *, now: float) -> None:
+    """An attempt ended: set the waiting time."""
+    peer.busy = peer.busy + 1 if reason == "busy" else 0
+    if reason == "direct":
+        peer.start_over(now=now)
+        peer.demand = False
+    elif reason == "infeasible":
+        peer.hopeless, peer.demand = True, False
+    elif reason == "busy":
+        peer.next_at = now + BUSY_WAIT * 2 ** min(peer.busy - 1, BUSY_MOST) * (1 + entropy.random())
+    elif reason in PROMPT:
+        peer.next_at = now
+    elif reason not in QUIET:
+        peer.wait_longer(entropy, now=now)
+        peer.demand = False

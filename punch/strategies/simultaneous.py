@@ -1,0 +1,99 @@
+"""Both send at once to every endpoint of the other: each packet opens the own NAT for the other's.
+
+    0 ms   100   200   400   800      then 0.7 s for the last answer
+    |------|-----|-----|------|---------------|
+    IPv6   0, 50, 150, 400 (only firewalls stand between)
+
+A poisonable NAT must send before it is sent to (nat-science 5.4): the other side of one waits a moment.
+"""
+
+from __future__ import annotations
+
+from punch.signals import Signal
+from punch.strategies.desk import Desk, Opened
+from punch.strategies.targets import Target
+from punch.values import Endpoint, SocketId
+
+OFFSETS = (0.0, 0.1, 0.2, 0.4, 0.8)
+OFFSETS_IPV6 = (0.0, 0.05, 0.15, 0.4)
+GRACE = 0.7
+"""Seconds after the last packet in which an answer may still come."""
+COURTESY = 0.2
+"""Seconds a poisonable NAT is given to send first."""
+
+
+class Simultaneous:
+    """One side; both do the same."""
+
+    def __init__(
+        self, desk: Desk, targets: tuple[Target, ...], *, name: str = "simultaneous", until: float = 0.0
+    ) -> None:
+        self.name = name
+        self._desk = desk
+        self._targets = targets
+        self._until = until
+        """Seconds after which the next strategy has its turn; 0: when all is sent and waited for."""
+        self._began = 0.0
+        self._sent: dict[Endpoint, int] = {}
+
+    def begin(self, *, now: float) -> None:
+        """Send, and set the waits for the rest."""
+        desk = self._desk
+        self._began = now
+        desk.plan(len(self._targets))
+        if desk.remote.poisonable and not desk.local.poisonable:
+            self._began += COURTESY
+        listed = ", ".join(str(each.endpoint) for each in self._targets)
+        desk.note(f"{self.name}: {listed or 'nothing to send to'}", now=now)
+        if not self._targets:
+            desk.end("exhausted", "none of the peer's endpoints can be tried from here", now=now)
+            return
+        self._send_due(now)
+
+    def opened(self, request: int, sockets: tuple[Opened, ...], *, now: float) -> None:
+        """No sockets are asked for."""
+
+    def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
+        """Nothing is sampled."""
+
+    def heard(self, signal: Signal, *, now: float) -> None:
+        """Nothing needs to be said."""
+
+    def due(self, name: str, *, now: float) -> None:
+        """The next packets, or the end."""
+        if name == "end":
+            self._desk.end("exhausted", "no packet came through", now=now)
+        else:
+            self._send_due(now)
+
+    def finish(self, *, now: float) -> None:
+        """The attempt clears the waits."""
+
+    def _send_due(self, now: float) -> None:
+        upcoming = [at for each in self._targets if (at := self._attend(each, now)) is not None]
+        if upcoming:
+            self._desk.wait("send", min(upcoming))
+        last = self._began + max(offsets(each)[-1] for each in self._targets) + GRACE
+        self._desk.wait("end", max(now, self._began + self._until if self._until else last))
+
+    def _attend(self, target: Target, now: float) -> float | None:
+        """Send to one if it is time; when it is time again."""
+        schedule = offsets(target)
+        done = self._sent.get(target.endpoint, 0)
+        while done < len(schedule) and now >= self._began + schedule[done]:
+            self._probe(target.endpoint, done, now)
+            done += 1
+            while done < len(schedule) and now >= self._began + schedule[done]:
+                done += 1
+        self._sent[target.endpoint] = done
+        return self._began + schedule[done] if done < len(schedule) else None
+
+    def _probe(self, to: Endpoint, done: int, now: float) -> None:
+        via = self._desk.main6 if to.is_ipv6 else self._desk.main
+        if via is not None:
+            self._desk.probe(via, to, now=now, again=done > 0)
+
+
+def offsets(target: Target) -> tuple[float, ...]:
+    """When packets go to it, from the exchange of the offers on."""
+    return OFFSETS_IPV6 if target.endpoint.is_ipv6 else OFFSETS

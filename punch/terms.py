@@ -1,0 +1,125 @@
+"""What two Offers amount to: which kind of pair it is, whether it may and need be tried, and whereto.
+
+Both sides hold the same two offers and come to the same end, so nothing else is said about it.
+
+    both easy           needs `enabled`
+    exactly one NAT4    nat3_nat4      off: not tried    auto: if either wants it    always: tried
+    both NAT4           nat4_nat4      the same, and first: is it feasible at all?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from punch.manners import is_private, is_sendable
+from punch.signals import Offer
+from punch.sites import both_ipv6, one_lan, same_site
+from punch.strategies.choose import Choice, choose
+from punch.values import Candidate, Endpoint, NatProfile, udp
+
+Kind = Literal["easy", "nat3_nat4", "nat4_nat4"]
+MOST_CANDIDATES = 12
+
+
+class Terms(Struct, frozen=True):
+    """May it be tried? `reason` "" means yes."""
+
+    kind: Kind
+    reason: Literal["", "off", "peer_off", "idle"]
+
+
+def kind(local: NatProfile, remote: NatProfile) -> Kind:
+    """Which setting a pair needs."""
+    hard = (local.type == "NAT4") + (remote.type == "NAT4")
+    return ("easy", "nat3_nat4", "nat4_nat4")[hard]  # type: ignore[return-value]
+
+
+def settle(ours: Offer, theirs: Offer) -> Terms:
+    """What follows from both settings and wishes; a person's demand stands over `auto`, not over `off`."""
+    which = kind(ours.profile, theirs.profile)
+    if which == "easy":
+        return Terms(which, "")
+    place = 0 if which == "nat3_nat4" else 1
+    if ours.modes[place] == "off":
+        return Terms(which, "off")
+    if theirs.modes[place] == "off":
+        return Terms(which, "peer_off")
+    wanted = ours.wanted or ours.demand or theirs.wanted or theirs.demand
+    if wanted or "always" in (ours.modes[place], theirs.modes[place]):
+        return Terms(which, "")
+    return Terms(which, "idle")
+
+
+def choices(ours: Offer, theirs: Offer, *, first: bool) -> tuple[Choice, ...]:
+    """The strategies for this pair, in order."""
+    leading, other = (ours, theirs) if first else (theirs, ours)
+    return choose(
+        ours.profile,
+        theirs.profile,
+        first=first,
+        near=site_or_ipv6(ours, theirs),
+        one_site=same_site(ours.profile, theirs.profile),
+        learned=leading.learned or other.learned,
+    )
+
+
+def site_or_ipv6(ours: Offer, theirs: Offer) -> bool:
+    """Whether they may meet without their IPv4 NATs: on a LAN, or over IPv6."""
+    return same_site(ours.profile, theirs.profile) or both_ipv6(ours, theirs) or one_lan(ours, theirs)
+
+
+def infeasible(ours: Offer, theirs: Offer) -> str:
+    """Why no effort would do, in people's words; "" where it may."""
+    if kind(ours.profile, theirs.profile) != "nat4_nat4" or site_or_ipv6(ours, theirs):
+        return ""
+    allocations = (ours.profile.allocation, theirs.profile.allocation)
+    if "uniform" not in allocations and "unknown" not in allocations:
+        return ""
+    side = ("your", "their") if allocations[0] not in ("uniform", "unknown") else ("their", "your")
+    return f"both sides are symmetric, and {side[1]} NAT's ports cannot be predicted"
+
+
+def checked(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Those of a peer's candidates that may be sent to at all."""
+    return tuple(each for each in candidates if is_sendable(each.endpoint))[:MOST_CANDIDATES]
+
+
+def offered(profile: NatProfile, candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """What we name: the outside endpoint of the main socket first, then what the host knows."""
+    own = list(candidates)
+    seen = profile.reflexive
+    if seen is not None and all(each.endpoint != seen for each in own):
+        own.insert(0, Candidate(seen, "stun"))
+    return tuple(own[:MOST_CANDIDATES])
+
+
+def search_host(theirs: Offer, vouched: tuple[str, ...]) -> str:
+    """The public IPv4 address a search aims at: one that is vouched for, if any; "" where nothing is known."""
+    named = [each for each in _named_hosts(theirs) if ":" not in each and not is_private(each)]
+    heard = [each for each in vouched if ":" not in each]
+    both = [each for each in named if each in heard]
+    return next(iter([*both, *heard, *named]), "")
+
+
+def reflexive(offer: Offer) -> Endpoint | None:
+    """Where its main socket is seen from outside, over IPv4."""
+    if (seen := offer.profile.reflexive) is not None and not seen.is_ipv6:
+        return udp(seen.host, seen.port) if is_sendable(seen) else None
+    public = (each.endpoint for each in offer.candidates if each.kind != "local")
+    return next((each for each in public if not each.is_ipv6 and not is_private(each.host)), None)
+
+
+def named(offer: Offer) -> tuple[Endpoint, ...]:
+    """Every endpoint a peer called its own."""
+    seen = offer.profile.reflexive
+    own = tuple(each.endpoint for each in offer.candidates)
+    return own if seen is None else (seen, *own)
+
+
+def _named_hosts(offer: Offer) -> list[str]:
+    seen = offer.profile.reflexive
+    first = [] if seen is None else [seen.host]
+    return [*first, *offer.profile.hosts, *(each.endpoint.host for each in offer.candidates)]

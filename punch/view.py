@@ -1,0 +1,59 @@
+"""A peer's punching in words: what `status` and `why` show."""
+
+from __future__ import annotations
+
+from punch.attempt import Attempt
+from punch.config import PunchConfig
+from punch.events import PeerView, State
+from punch.peers import Peer
+from punch.schedule import is_allowed
+from punch.values import NatProfile
+
+
+def peer_view(
+    peer: Peer, attempt: Attempt | None, local: NatProfile, config: PunchConfig, retry: float | None, *, now: float
+) -> PeerView:
+    """All of it; `retry` is when it is tried again by itself."""
+    last = peer.last
+    state: State = last.state
+    strategy, probes, planned, text = last.strategy, last.probes, last.planned, last.text
+    if attempt is not None:
+        state, strategy, text = "running", attempt.strategy, "trying"
+        probes = 0 if attempt.bench is None else attempt.bench.probes
+        planned = 0 if attempt.bench is None else attempt.bench.planned
+    elif not is_allowed(peer, config):
+        state = "off"
+    return PeerView(
+        state=state,
+        strategy=strategy,
+        attempts=peer.attempts,
+        probes=probes,
+        planned=planned,
+        reason="" if attempt is not None else last.reason,
+        text=text,
+        fix=fixes(peer, local, state),
+        retry=retry if attempt is None and retry is not None and retry > now else None,
+        journal=peer.journal.lines(),
+        remote=peer.remote_profile,
+    )
+
+
+def fixes(peer: Peer, local: NatProfile, state: State) -> tuple[str, ...]:
+    """What would help, the easiest first."""
+    if state in ("running", "succeeded", "idle"):
+        return ()
+    found: list[str] = []
+    if state == "off":
+        found.append(_SWITCH.get(peer.kind, "overlay punch on"))
+    remote = peer.remote_profile
+    hard = [whose for whose, each in (("your", local), ("their", remote)) if each is not None and each.type == "NAT4"]
+    found.append("forward a UDP port to either side (router settings, or UPnP)")
+    found.append("use IPv6 on both sides")
+    found += [f"ask {whose} provider for a NAT that is not symmetric" for whose in hard]
+    return tuple(found)
+
+
+_SWITCH = {
+    "nat3_nat4": "overlay punch set nat3_nat4=auto",
+    "nat4_nat4": "overlay punch set nat4_nat4=auto",
+}
