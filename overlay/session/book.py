@@ -19,6 +19,7 @@ from overlay.session.desk import Desk
 from overlay.session.drops import Reason
 from overlay.session.events import (
     KeysLive,
+    KeysMade,
     KeysRetired,
     LabelRetired,
     OpenKeyReady,
@@ -93,6 +94,7 @@ class Book:
     def _install(self, peer: Peer, run: Run, confirmation: Command | None, *, now: float) -> None:
         desk, epoch = self._desk, run.epochs.open
         place = peer.insert(run)
+        self._tell_keys(run)
         if run.open_data is not None:
             desk.news.append(OpenKeyReady(peer=peer.node, cipher=run.terms.cipher, epoch=epoch, key=run.open_data))
             run.open_data = None
@@ -109,6 +111,24 @@ class Book:
             self._retire_soon(peer, run, now=now)
         while len(peer.runs) > MAX_RUNS:
             self._remove(peer, next(each for each in reversed(peer.runs) if each is not peer.sending))
+
+    def _tell_keys(self, run: Run) -> None:
+        """To a person who debugs, if one does; the control keys are nobody's business from then on."""
+        control, run.control_keys = run.control_keys, None
+        if not self._desk.tells_keys or control is None or run.seal_data is None or run.open_data is None:
+            return
+        self._desk.news.append(
+            KeysMade(
+                peer=run.terms.peer,
+                cipher=run.terms.cipher,
+                seal_epoch=run.epochs.seal,
+                seal_control=control[0],
+                seal_data=run.seal_data,
+                open_epoch=run.epochs.open,
+                open_control=control[1],
+                open_data=run.open_data,
+            )
+        )
 
     def confirm(self, node: NodeId, epoch: int, *, now: float) -> None:
         """Nothing opened under new keys yet: repeat what gave them to the other, or drop them."""

@@ -35,6 +35,7 @@ class Desk:
         offloads: int,
         keygen: Callable[[int], bytes],
         entropy: random.Random,
+        tells_keys: bool,
     ) -> None:
         self.identity = identity
         self.keys = keys
@@ -42,6 +43,7 @@ class Desk:
         self.ciphers = ciphers
         self.offloads = offloads
         self.keygen = keygen
+        self.tells_keys = tells_keys
         self.static = KeyPair(identity.static_private, identity.static_public)
         self.timers: Timers[Due] = Timers()
         self.peers: dict[NodeId, Peer] = {}

@@ -62,6 +62,19 @@ class ProbeKeysLive(Struct, frozen=True, kw_only=True):
     open_key: bytes
 
 
+class KeysMade(Struct, frozen=True, kw_only=True):
+    """All keys of a run, for a person who debugs; told only where `Sessions` was made to tell them."""
+
+    peer: NodeId
+    cipher: str
+    seal_epoch: int
+    seal_control: bytes
+    seal_data: bytes
+    open_epoch: int
+    open_control: bytes
+    open_data: bytes
+
+
 class KeysRetired(Struct, frozen=True):
     """The open key of `epoch` is no more (10 s after newer keys proved themselves, or 180 s old)."""
 
@@ -103,6 +116,7 @@ Event = (
     | ProbeKeysLive
     | KeysRetired
     | LabelRetired
+    | KeysMade
     | SessionLost
     | SecretRefused
     | DialFailed

@@ -41,6 +41,7 @@ class Run:
     __slots__ = (
         "began_at",
         "confirmation",
+        "control_keys",
         "counter",
         "dies_at",
         "epochs",
@@ -78,6 +79,8 @@ class Run:
         ours, theirs = (0, 1) if noise.initiator else (1, 0)
         self.seal_aead: Aead = aead(terms.cipher, control[ours])
         self.open_aead: Aead = aead(terms.cipher, control[theirs])
+        self.control_keys: tuple[bytes, bytes] | None = (control[ours], control[theirs])
+        """To seal with and to open with, until they are told or not (`KeysMade`)."""
         self.seal_data: bytes | None = data[ours]
         self.open_data: bytes | None = data[theirs]
         """Both until they are given away."""

@@ -43,11 +43,13 @@ class Sessions:
         keygen: Callable[[int], bytes],
         entropy: random.Random,
         now: float,
+        tells_keys: bool = False,
     ) -> None:
         """Start without any session.
 
         `record` is our signed record, `ciphers` those this CPU seals well with, `offloads` the bits of record types
-        that our device takes, `keygen(n)` gives n bytes of key material.
+        that our device takes, `keygen(n)` gives n bytes of key material; with
+        `tells_keys` every key is told in `KeysMade`, for a person who debugs.
         """
         self._desk = Desk(
             identity=identity,
@@ -57,6 +59,7 @@ class Sessions:
             offloads=offloads,
             keygen=keygen,
             entropy=entropy,
+            tells_keys=tells_keys,
         )
         self._book = Book(self._desk)
         self._dialler = Dialler(self._desk, now=now)

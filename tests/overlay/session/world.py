@@ -17,6 +17,7 @@ from overlay.session.events import (
     DialFailed,
     Event,
     KeysLive,
+    KeysMade,
     KeysRetired,
     LabelRetired,
     OpenKeyReady,
@@ -80,6 +81,7 @@ class Host:
             keygen=keygen(bytes((index,)) + seed),
             entropy=random.Random(index),
             now=world.now,
+            tells_keys=world.tells_keys,
         )
         self.events: list[Event] = []
         self.messages: list[Message] = []
@@ -120,7 +122,7 @@ class Host:
                 self.seal_keys.pop(event.peer, None)
                 assert all(peer != event.peer for peer, _ in self.open_keys)
                 assert event.peer not in self.labels.values()
-            case SecretRefused() | DialFailed():
+            case SecretRefused() | DialFailed() | KeysMade():
                 pass
 
     def count(self, kind: type[Event]) -> int:
@@ -133,7 +135,8 @@ class Host:
 class World:
     """Delivers what hosts send, and jumps to the next wake-up."""
 
-    def __init__(self, *, delay: float = 0.02) -> None:
+    def __init__(self, *, delay: float = 0.02, tells_keys: bool = False) -> None:
+        self.tells_keys = tells_keys
         self.now = 1000.0
         self.delay = delay
         self.hosts: dict[Endpoint, Host] = {}
