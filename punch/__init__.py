@@ -28,7 +28,7 @@ __all__ = ["Engine"]
 def __getattr__(name: str) -> Any:
     """`punch.Engine` is loaded when asked for, so that `punch.values` costs what it must and no more."""
     if name == "Engine":
-        from punch.engine import Engine  # noqa: PLC0415
+        from punch.engine import Engine
 
         return Engine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
