@@ -5,11 +5,11 @@
     address B        CHANGE ip          CHANGE ip + port            only where a family has two public addresses
 
 With one public address OTHER-ADDRESS is left out, as RFC 5780 section 7.4 demands: clients of other makers would ask
-the same endpoint twice and call every NAT endpoint-independent. A member knows that PORT + 1 is there. What asks for
-the second address is then dropped, not refused with error 420: such clients take any answer for one that came through
-the filter (coturn's turnutils_natdiscovery does), while silence makes them assume the stricter NAT.
+the same endpoint twice and call every NAT endpoint-independent. SOFTWARE tells our own kind that PORT + 1 is there.
+What asks for the second address is then dropped, not refused with error 420: such clients take any answer for one that
+came through the filter (coturn's turnutils_natdiscovery does), while silence makes them assume the stricter NAT.
 
-An answer is larger than its question (20 bytes become 68); the limits below keep that from being of use to anybody.
+An answer is larger than its question (20 bytes become 68 or 80); the limits below keep that from being of use.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ ALL_RATE = 1000
 """Answers a second in all."""
 MOST_PREFIXES = 4096
 """Prefixes remembered; the one that asked longest ago gives way."""
+SOFTWARE = "punch"
+"""Who answers so has PORT + 1 for other tests, whether or not it has an OTHER-ADDRESS to tell."""
 WILDCARDS = ("0.0.0.0", "::")
 
 Told = SocketOpened | SocketClosed | NetworkChanged
@@ -120,6 +122,7 @@ class Answerer:
             mapped=source,
             origin=self._named(by, source),
             other=self._other(own, source),
+            software=SOFTWARE,
             fingerprint=request.fingerprint,
         )
         return by, answer

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from typing import Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from punch.stun import TRANSACTION_SIZE, Message
 from punch.values import Endpoint, SocketId
@@ -79,6 +79,11 @@ class Transactions(Generic[What]):
         if not any(source == each or (each.port == 0 and source.host == each.host) for each in pending.expect):
             return "stun_wrong_source"
         return pending
+
+    def settle(self, transaction: bytes, what: What) -> None:
+        """Say something else of a transaction that stays open."""
+        if (pending := self._open.get(transaction)) is not None:
+            self._open[transaction] = structs.replace(pending, what=what)
 
     def close(self, transaction: bytes) -> None:
         """Nothing more is wanted of it."""

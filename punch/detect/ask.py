@@ -1,0 +1,402 @@
+"""The machine that finds out what NAT is in front of this host.
+
+    idle --servers, main socket--> hello --answer--> survey --done--> studies, one by one --> rest
+                                     |                  `-- known network: what is remembered
+                                     `-- silence: blocked, asked again ever more slowly
+
+The profile is told as soon as it is enough to choose a strategy, and again whenever it grows. NAT is an affair of
+IPv4: IPv6 servers and sockets are not asked.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct, structs
+
+from punch import stun
+from punch.commands import Command
+from punch.detect.answer import prefix_of
+from punch.detect.classify import Tests, classify, undecided
+from punch.detect.hello import FIRST_WAITS, LATER_WAITS, Hello, choose, targets
+from punch.detect.questions import Questions, RoomAt, Spend
+from punch.detect.studies import Study, wanted
+from punch.detect.supply import Supply
+from punch.detect.survey import FRESH, Server, Survey
+from punch.events import Event, ProfileChanged, ReflexiveFound
+from punch.facts import (
+    DetectAsked,
+    Fact,
+    NetworkChanged,
+    PolicyChanged,
+    ServersKnown,
+    SocketClosed,
+    SocketFailed,
+    SocketOpened,
+)
+from punch.timers import Timers
+from punch.values import Endpoint, NatProfile, SocketId
+
+RETRIES = (5.0, 10.0, 20.0, 40.0, 60.0)
+"""Seconds until servers that were silent are asked again; the last one for ever."""
+KEPT = 86_400.0
+"""Seconds a network's profile is believed when the host comes back to it."""
+NETWORKS = 32
+"""Networks remembered; the one measured longest ago gives way."""
+
+
+class Remembered(Struct, frozen=True, kw_only=True):
+    """What was measured in one network, and when."""
+
+    tests: Tests
+    at: float
+
+
+class Detector:
+    """Measures once in each network, and when asked; see the module. `drops` counts answers that were refused."""
+
+    def __init__(
+        self,
+        *,
+        entropy: random.Random,
+        spend: Spend,
+        room_at: RoomAt,
+        request_ids: Callable[[], int],
+        enabled: bool = True,
+    ) -> None:
+        self.profile = NatProfile()
+        """As far as known."""
+        self.undecided: tuple[str, ...] = ()
+        """Fields of the profile that more than one reading is left of."""
+        self._questions = Questions(entropy, spend=spend, room_at=room_at)
+        self._timers: Timers[str] = Timers()
+        self._commands: deque[Command] = deque()
+        self._events: deque[Event] = deque()
+        self._supply = Supply(request_ids, self._commands)
+        self._enabled = enabled
+        self._mains: dict[SocketId, Endpoint] = {}
+        self._servers = ServersKnown(())
+        self._network = NetworkChanged("", ())
+        self._known: dict[tuple[str, str], Remembered] = {}
+        self._measured: float | None = None
+        self._retries = 0
+        self._anew = False
+        """What is remembered does not count."""
+        self._hello: Hello | None = None
+        self._survey: Survey | None = None
+        self._study: Study | None = None
+        self._studies: deque[Study] = deque()
+        self._server: Server | None = None
+        self._tests = Tests()
+
+    # --- what others ask
+
+    @property
+    def drops(self) -> Counter[str]:
+        """Answers refused, by reason."""
+        return self._questions.drops
+
+    @property
+    def packets(self) -> int:
+        """Packets sent since the start."""
+        return self._questions.packets
+
+    @property
+    def busy(self) -> bool:
+        """The quick part of a measurement is under way."""
+        return self._hello is not None or self._survey is not None
+
+    def age(self, *, now: float) -> float | None:
+        """Seconds since the profile was measured; None: it was not."""
+        return None if self._measured is None else now - self._measured
+
+    # --- the six verbs
+
+    def tell(self, fact: Fact, *, now: float) -> None:
+        """Hear what concerns detection; the rest is passed over."""
+        match fact:
+            case SocketOpened():
+                self._opened(fact, now)
+            case SocketFailed():
+                self._supply.failed(fact)
+            case SocketClosed():
+                self._closed(fact, now)
+            case ServersKnown():
+                self._servers_known(fact, now)
+            case NetworkChanged():
+                self._network_changed(fact, now)
+            case DetectAsked():
+                self._retries, self._anew = 0, True
+                self._begin(now)
+            case PolicyChanged():
+                self._switch(fact.config.enabled, now)
+            case _:
+                return
+        self._pump(now)
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> bool:
+        """Take an answer; False: it is not one of ours, nor came to a socket of ours.
+
+        True says that nobody else need look at it: it was used, or refused and counted in `drops`.
+        """
+        mine = self._supply.has(via)
+        try:
+            message = stun.parse(payload)
+        except stun.StunError as error:
+            self.drops[str(error)] += mine
+            return mine
+        if not self._questions.receive(message, source, via=via, now=now):
+            self.drops["stun_unknown"] += mine
+            return mine
+        self._pump(now)
+        return True
+
+    def next_timeout(self) -> float | None:
+        """See `Machine`."""
+        times = [self._timers.next(), self._supply.due, self._questions.next_timeout()]
+        times += [part.next_timeout() for part in (self._hello, self._survey, self._study) if part is not None]
+        return min((at for at in times if at is not None), default=None)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """See `Machine`."""
+        for _ in self._timers.expired(now):
+            self._begin(now)
+        if self._supply.due is not None and now >= self._supply.due:
+            self._supply.settle()
+        for part in (self._hello, self._survey, self._study):
+            if part is not None:
+                part.handle_timeout(now=now)
+        self._pump(now)
+
+    def commands(self) -> Iterator[Command]:
+        """See `Machine`."""
+        while self._commands:
+            yield self._commands.popleft()
+
+    def events(self) -> Iterator[Event]:
+        """See `Machine`."""
+        while self._events:
+            yield self._events.popleft()
+
+    # --- facts
+
+    def _opened(self, fact: SocketOpened, now: float) -> None:
+        if fact.role == "main" and not fact.local.is_ipv6:
+            self._mains[fact.socket] = fact.local
+            self._want(now)
+        self._supply.opened(fact)
+
+    def _closed(self, fact: SocketClosed, now: float) -> None:
+        main = next(iter(self._mains), None)
+        self._questions.drop(fact.socket)
+        self._supply.closed(fact.socket)
+        self._mains.pop(fact.socket, None)
+        if fact.socket == main and self.busy:
+            self._begin(now)
+
+    def _servers_known(self, fact: ServersKnown, now: float) -> None:
+        self._servers = fact
+        if self._thin and len({each.endpoint.host for each in targets(fact)}) > 1 and not self.busy:
+            self._anew = True
+            self._begin(now)
+        else:
+            self._want(now)
+
+    def _network_changed(self, fact: NetworkChanged, now: float) -> None:
+        earlier, self._network = self._network.key, fact
+        if not earlier and self.busy:
+            self._tests = structs.replace(self._tests, addresses=self._own_addresses())
+            return
+        if earlier != fact.key:
+            self._publish(NatProfile(), ())
+        self._retries = 0
+        self._measured = None
+        self._begin(now)
+
+    def _switch(self, enabled: bool, now: float) -> None:
+        if enabled == self._enabled:
+            return
+        self._enabled = enabled
+        if enabled:
+            self._want(now)
+        else:
+            self._stop()
+
+    @property
+    def _thin(self) -> bool:
+        """The last run had one host to ask only, and that left something undecided."""
+        if self._measured is None or self._server is None or self._server.host is not None:
+            return False
+        return "mapping" in self.undecided or "filtering" in self.undecided
+
+    # --- a run
+
+    def _want(self, now: float) -> None:
+        """Measure, unless that was done here or is being done, or waits for its turn."""
+        if self._measured is None and not self.busy and self._timers.next() is None:
+            self._begin(now)
+
+    def _stop(self) -> None:
+        """Leave off, whatever is under way."""
+        self._timers.clear("retry")
+        self._questions.clear()
+        self._supply.release()
+        self._hello = self._survey = self._study = None
+        self._studies.clear()
+
+    def _begin(self, now: float) -> None:
+        """Start over, with whoever is there to be asked."""
+        self._stop()
+        asked = choose(targets(self._servers), self._retries)
+        main = next(iter(self._mains), None)
+        if not self._enabled or not asked or main is None:
+            return
+        self._tests = Tests(addresses=self._own_addresses())
+        self._server = None
+        waits = LATER_WAITS if self._retries else FIRST_WAITS
+        self._hello = Hello(self._questions, main, asked, waits=waits, now=now)
+        if not self._retries:
+            self._supply.order(FRESH, now=now)
+
+    def _own_addresses(self) -> tuple[str, ...]:
+        bound = tuple(local.host for local in self._mains.values() if local.host != "0.0.0.0")
+        return self._network.addresses + tuple(host for host in bound if host not in self._network.addresses)
+
+    def _pump(self, now: float) -> None:
+        """Let everything go on that can, until nothing moves."""
+        moved = True
+        while moved:
+            self._questions.handle_timeout(now=now)
+            moved = self._hear(now)
+            moved = self._step(now) or moved
+        self._commands.extend(self._questions.outgoing())
+
+    def _hear(self, now: float) -> bool:
+        heard = False
+        for result in self._questions.results():
+            heard = True
+            for part in (self._hello, self._survey, self._study):
+                if part is not None and part.study == result.question.what[0]:
+                    part.hear(result, now=now)
+        return heard
+
+    def _step(self, now: float) -> bool:
+        """Go on from what is done; False: nothing is."""
+        if self._hello is not None:
+            return self._step_hello(self._hello, now)
+        if self._survey is not None:
+            return self._step_survey(self._survey, now)
+        if self._study is not None and self._study.done():
+            self._tests = self._study.add(self._tests)
+            self._study = None
+            self._supply.release()
+            self._tell_profile()
+            self._remember(now)
+            self._next_study(now)
+            return True
+        if self._study is None and self._studies and self._supply.ready:
+            self._study = self._studies.popleft()
+            self._study.begin(self._supply.sockets, now=now)
+            return True
+        return False
+
+    def _step_hello(self, hello: Hello, now: float) -> bool:
+        if hello.silent:
+            self._blocked(now)
+            return True
+        self._reflexive(hello.reflexive)
+        if not hello.done:
+            return False
+        remembered = self._remembered(now)
+        if remembered is not None:
+            self._hello = None
+            self._supply.release()
+            self._server = hello.server()
+            self._measured = remembered.at
+            self._tests = structs.replace(remembered.tests, reflexive=hello.reflexive, addresses=self._tests.addresses)
+            self._tell_profile()
+            return True
+        if self._retries and not self._supply.sockets and self._supply.ready:
+            self._retries = 0
+            self._supply.order(FRESH, now=now)
+        if not self._supply.ready:
+            return False
+        self._hello = None
+        self._retries = 0
+        self._server = hello.server()
+        sockets = self._supply.sockets
+        self._survey = Survey(self._questions, self._server, sockets, now=now)
+        return True
+
+    def _step_survey(self, survey: Survey, now: float) -> bool:
+        self._commands.extend(survey.signals)
+        survey.signals.clear()
+        if not survey.enough:
+            return False
+        found = survey.tests()
+        self._tests = structs.replace(found, reflexive=self._tests.reflexive, addresses=self._tests.addresses)
+        if not survey.done:
+            self._tell_profile()
+            return False
+        self._survey = None
+        self._supply.release()
+        if not any(each.external for each in found.seen):
+            self._blocked(now)
+            return True
+        self._tell_profile()
+        self._measured, self._anew = now, False
+        self._remember(now)
+        assert self._server is not None
+        self._studies = wanted(self._questions, self._server, self._tests, self.profile)
+        self._next_study(now)
+        return True
+
+    def _next_study(self, now: float) -> None:
+        if self._studies:
+            self._supply.order(self._studies[0].sockets, now=now)
+
+    def _blocked(self, now: float) -> None:
+        """Nobody answers: say so, and try again later."""
+        self._stop()
+        self._tests = Tests()
+        self._publish(NatProfile(blocked=True), ())
+        self._timers.set("retry", now + RETRIES[min(self._retries, len(RETRIES) - 1)])
+        self._retries += 1
+
+    # --- what is known
+
+    def _reflexive(self, endpoint: Endpoint | None) -> None:
+        if endpoint is not None and endpoint != self._tests.reflexive:
+            self._tests = structs.replace(self._tests, reflexive=endpoint)
+            self._events.append(ReflexiveFound(endpoint))
+
+    def _tell_profile(self) -> None:
+        profile = classify(self._tests)
+        self._publish(profile, undecided(self._tests, profile))
+
+    def _publish(self, profile: NatProfile, left: tuple[str, ...]) -> None:
+        self.undecided = left
+        if profile != self.profile:
+            self.profile = profile
+            self._events.append(ProfileChanged(profile))
+
+    def _place(self) -> tuple[str, str] | None:
+        """What a profile is kept by: the network's key and the public prefix."""
+        reflexive = self._tests.reflexive
+        return None if reflexive is None else (self._network.key, prefix_of(reflexive.host))
+
+    def _remembered(self, now: float) -> Remembered | None:
+        place = self._place()
+        found = self._known.get(place) if place is not None and not self._anew else None
+        return found if found is not None and now - found.at < KEPT else None
+
+    def _remember(self, now: float) -> None:
+        place = self._place()
+        if place is None or self._measured is None:
+            return
+        self._known.pop(place, None)
+        self._known[place] = Remembered(tests=self._tests, at=self._measured)
+        while len(self._known) > NETWORKS:
+            del self._known[next(iter(self._known))]

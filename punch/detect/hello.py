@@ -1,0 +1,138 @@
+"""Who answers at all: a few servers at once from the main socket, whose outside endpoint this finds.
+
+main socket --> server 1, 2, 3        the first answer, and a moment for the others
+                                      -> the one that can do most, and another host beside it
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from punch.detect.answer import SOFTWARE
+from punch.detect.questions import Answer, Question, Questions, Silence
+from punch.detect.survey import Server
+from punch.facts import ServersKnown
+from punch.manners import is_private, is_sendable
+from punch.values import Endpoint, PeerId, SocketId, udp
+
+ASKED = 3
+"""Servers asked at once."""
+FIRST_WAITS = (0.2, 0.4, 0.8, 1.2)
+LATER_WAITS = (0.5, 1.0)
+"""Seconds between repeats at first, and when all were silent before."""
+MOMENT = 0.02
+"""Seconds that others have to answer after the first, at least; half its round trip at most."""
+
+
+class Target(Struct, frozen=True):
+    """A server, and the member it belongs to, if it is one's."""
+
+    endpoint: Endpoint
+    member: bool = False
+    peer: PeerId = b""
+
+
+def targets(servers: ServersKnown) -> list[Target]:
+    """IPv4 servers, best first, none twice."""
+    found: dict[Endpoint, Target] = {}
+    for number, endpoint in enumerate(servers.servers):
+        peer = servers.peers[number] if number < len(servers.peers) else b""
+        found.setdefault(endpoint, Target(endpoint, member=True, peer=peer))
+    for endpoint in servers.configured:
+        found.setdefault(endpoint, Target(endpoint))
+    return [each for each in found.values() if not each.endpoint.is_ipv6 and is_sendable(each.endpoint)]
+
+
+def choose(known: list[Target], turn: int) -> list[Target]:
+    """Whom to ask: one of each host first; `turn` counts the times that all were silent."""
+    hosts: set[str] = set()
+    first: list[Target] = []
+    second: list[Target] = []
+    for each in known:
+        (second if each.endpoint.host in hosts else first).append(each)
+        hosts.add(each.endpoint.host)
+    order = first + second
+    start = turn * ASKED % len(order) if order else 0
+    return (order[start:] + order[:start])[:ASKED]
+
+
+class Hello:
+    """One round of it."""
+
+    study = "hello"
+
+    def __init__(
+        self, questions: Questions, via: SocketId, asked: list[Target], *, waits: tuple[float, ...], now: float
+    ) -> None:
+        self.reflexive: Endpoint | None = None
+        """Where the main socket is seen."""
+        self._targets = asked
+        self._open = len(asked)
+        self._answers: list[tuple[Target, Answer]] = []
+        self._moment: float | None = None
+        self.done = False
+        """Nothing more is waited for."""
+        for number, each in enumerate(asked):
+            what = (self.study, number, "hello")
+            questions.ask(Question(what=what, via=via, to=each.endpoint, waits=waits), at=now)
+
+    @property
+    def silent(self) -> bool:
+        """All were asked, and nobody answered."""
+        return not self._open and not self._answers
+
+    def next_timeout(self) -> float | None:
+        """When the moment for the others is over."""
+        return self._moment
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Wait for the others no more."""
+        if self._moment is not None and now >= self._moment:
+            self._moment, self.done = None, True
+
+    def hear(self, result: Answer | Silence, *, now: float) -> None:
+        """Take what became of a question."""
+        self._open -= 1
+        self.done = self.done or not self._open
+        if isinstance(result, Silence) or result.message.seen is None or result.message.kind != "response":
+            return
+        self.reflexive = self.reflexive or result.message.seen
+        self._answers.append((self._targets[result.question.what[1]], result))
+        if len(self._answers) == 1:
+            self._moment = now + max(MOMENT, (now - result.sent) / 2)
+
+    def server(self) -> Server:
+        """Whom the tests go to, and who helps. Only after somebody answered."""
+        best = next((each for each in self._answers if _second(each[1]) is not None), self._answers[0])
+        target, answer = best
+        main = target.endpoint
+        others = [each for each, _ in self._answers if each.endpoint.host != main.host]
+        helper = next((each for each in others if each.peer), others[0] if others else None)
+        far = _second(answer)
+        host = udp(far.host, main.port) if far is not None else helper.endpoint if helper is not None else None
+        return Server(
+            main=main,
+            port=_other_port(target, answer),
+            host=host,
+            far=far,
+            toucher=helper.peer if helper is not None and helper.peer else None,
+            touch_host=helper.endpoint.host if helper is not None else "",
+            rtt=(answer.now - answer.sent) if answer.tries == 1 else 0.2,
+        )
+
+
+def _second(answer: Answer) -> Endpoint | None:
+    """OTHER-ADDRESS, if it names another host that can be true."""
+    main, other = answer.question.to, answer.message.other
+    if other is None or other.host == main.host or other.is_ipv6 or not is_sendable(other):
+        return None
+    return None if is_private(other.host) and not is_private(main.host) else other
+
+
+def _other_port(target: Target, answer: Answer) -> Endpoint | None:
+    main, other = target.endpoint, answer.message.other
+    if other is not None and other.port not in (0, main.port):
+        return udp(main.host, other.port)
+    if (target.member or answer.message.software == SOFTWARE) and main.port < 65535:
+        return udp(main.host, main.port + 1)
+    return None

@@ -1,0 +1,90 @@
+"""Fresh sockets for the tests: asked for, waited for, closed when they have served."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from punch.commands import CloseSocket, Command, OpenSockets
+from punch.facts import SocketFailed, SocketOpened
+from punch.values import SocketId
+
+PATIENCE = 0.5
+"""Seconds they are waited for; then tests go on with fewer."""
+
+
+class Fresh(Struct, frozen=True):
+    """A socket that never sent anything."""
+
+    socket: SocketId
+    port: int
+
+
+class Supply:
+    """One batch at a time; what comes late for an earlier batch is closed at once."""
+
+    def __init__(self, request_ids: Callable[[], int], commands: deque[Command]) -> None:
+        self._request_ids = request_ids
+        self._commands = commands
+        self._request = 0
+        self._late: deque[int] = deque(maxlen=16)
+        self._missing = 0
+        self._fresh: list[Fresh] = []
+        self.due: float | None = None
+        """When no more are waited for."""
+
+    def order(self, count: int, *, now: float) -> None:
+        """Ask for `count` sockets; the earlier batch is released."""
+        self.release()
+        self._request = self._request_ids()
+        self._missing = count
+        self.due = now + PATIENCE
+        self._commands.append(OpenSockets(self._request, count))
+
+    @property
+    def ready(self) -> bool:
+        """All that will come are there."""
+        return self._missing == 0
+
+    @property
+    def sockets(self) -> tuple[Fresh, ...]:
+        """Those that are there."""
+        return tuple(self._fresh)
+
+    def has(self, socket: SocketId) -> bool:
+        """Whether it is one of these."""
+        return any(fresh.socket == socket for fresh in self._fresh)
+
+    def opened(self, fact: SocketOpened) -> None:
+        """One came."""
+        if not fact.request:
+            return
+        if fact.request == self._request and self._missing:
+            self._fresh.append(Fresh(fact.socket, fact.local.port))
+            self._missing -= 1
+        elif fact.request in self._late or fact.request == self._request:
+            self._commands.append(CloseSocket(fact.socket))
+
+    def failed(self, fact: SocketFailed) -> None:
+        """Some will not come."""
+        if fact.request == self._request:
+            self._missing = max(0, self._missing - fact.missing)
+
+    def closed(self, socket: SocketId) -> None:
+        """One is gone."""
+        self._fresh = [fresh for fresh in self._fresh if fresh.socket != socket]
+
+    def settle(self) -> None:
+        """Wait for no more."""
+        self._missing, self.due = 0, None
+
+    def release(self) -> None:
+        """Close them all."""
+        for fresh in self._fresh:
+            self._commands.append(CloseSocket(fresh.socket))
+        if self._missing:
+            self._late.append(self._request)
+        self._fresh, self._request = [], 0
+        self.settle()
