@@ -32,14 +32,27 @@ from overlay.errors import AlreadyRunning, OverlayError, UsageError
 @click.option("--state-dir", metavar="DIR", envvar="OVERLAY_STATE_DIR", help="Folder of identity and memory.")
 @click.option("--socket", metavar="PATH", envvar="OVERLAY_SOCKET", help="Control socket.")
 @click.option("-d", "--detach", "in_background", is_flag=True, envvar="OVERLAY_DETACH", help="Return once it is up.")
+@click.option(
+    "--debug-keys", metavar="FILE", help="Write every key to FILE (0600), for tools.dissect; for debugging only."
+)
 @click.option("-v", "verbose", count=True, help="Tell more; -vv everything.")
 @click.option("--json", "as_json", is_flag=True, envvar="OVERLAY_JSON", help="One object a change of state.")
 def join(
-    state_dir: str | None, socket: str | None, in_background: bool, verbose: int, as_json: bool, **said: Any
+    state_dir: str | None,
+    socket: str | None,
+    in_background: bool,
+    debug_keys: str | None,
+    verbose: int,
+    as_json: bool,
+    **said: Any,
 ) -> int:
     """Join a network: all devices that share its name and secret are one private network.
 
     The secret comes from -s, --secret-file, OVERLAY_SECRET or the config; else it is asked for.
+
+    --debug-keys FILE writes the keys of every session as they are made. Whoever has that file and a capture can read
+    all that this node said and heard meanwhile: use it on networks made for debugging, and delete the file. It has no
+    key in the config and no variable, so nothing but this flag can switch it on.
     """
     hidden = said["secret"] is None or hide(said["secret"])
     given = sources(said)
@@ -50,6 +63,8 @@ def join(
     paths.secure_folder(state)
     for warning in _warnings(loaded, secret, hidden=hidden):
         _warn(warning)
+    if debug_keys:
+        _warn(_OPEN_BOOK.format(debug_keys))
     held = paths.hold(state)
     report = detach(state / "log") if in_background else None
     if isinstance(report, str):
@@ -68,9 +83,15 @@ def join(
         reload=_reload(given),
         say=speaker.say,
         announce=speaker.announce,
+        debug_keys=Path(debug_keys).absolute() if debug_keys else None,
         port_asked=loaded.origins["node.port"] != "default",
     )
     return _run(launch, report)
+
+
+_OPEN_BOOK = """\
+EVERY KEY OF THIS NODE IS WRITTEN TO {}: whoever has that file and a capture
+reads all that is said from now on. End the node and delete the file when the debugging is done."""
 
 
 def _places(config: Config, given: Sources, state_dir: str | None, socket: str | None) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.node.snapshot import Path
+from overlay.session import events as session
 from overlay.values import NodeId
 
 
@@ -63,8 +64,14 @@ class PongHeard(Struct, frozen=True):
     path: Path
 
 
+class KeysMade(Struct, frozen=True):
+    """All keys of a run with a peer, where `Setup.debug_keys` asked for them."""
+
+    keys: session.KeysMade
+
+
 class Left(Struct, frozen=True):
     """LeaveAsked is done: nothing more will be asked."""
 
 
-Event = NodeUp | PeerJoined | PathChanged | PeerGone | ProblemShown | ProblemGone | PongHeard | Left
+Event = NodeUp | PeerJoined | PathChanged | PeerGone | ProblemShown | ProblemGone | PongHeard | KeysMade | Left

@@ -42,6 +42,7 @@ class Happenings:
             session.SessionOpened: self._session_opened,
             session.OpenKeyReady: self._open_key,
             session.KeysLive: self._keys_live,
+            session.KeysMade: self._keys_made,
             session.KeysRetired: self._keys_retired,
             session.LabelRetired: self._label_retired,
             session.SessionLost: self._session_lost,
@@ -108,6 +109,9 @@ class Happenings:
         up = paths_told.SessionUp(event.peer, opened.link, label, opened.dialled, opened.seen)
         rooms.paths.tell(up, now=now)
         rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record), now=now)
+
+    def _keys_made(self, event: session.KeysMade, *, now: float) -> None:
+        self._rooms.news.append(node.KeysMade(event))
 
     def _keys_retired(self, event: session.KeysRetired, *, now: float) -> None:
         self._rooms.out.append(port.DropKeys(event.peer, event.epoch))

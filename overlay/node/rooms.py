@@ -81,6 +81,7 @@ class Rooms:
             keygen=keygen,
             entropy=entropy,
             now=now,
+            tells_keys=setup.debug_keys,
         )
         self.relay = Relay(own=self.own, enabled=setup.relay, avoid=self._taken, entropy=entropy, now=now)
         self.paths = Paths(

@@ -43,3 +43,5 @@ class Setup(Struct, frozen=True, kw_only=True):
     dev: str | None
     mtu: int
     version: str
+    debug_keys: bool = False
+    """Tell every key in KeysMade: a person debugs."""

@@ -28,6 +28,7 @@ from overlay.node.setup import Setup
 from overlay.shell.addresses import open_bell, read_addresses, silence_bell
 from overlay.shell.answers import Answers
 from overlay.shell.hardware import best_ciphers
+from overlay.shell.keylog import KeyLog
 from overlay.shell.loop import Loop, clock
 from overlay.shell.names import advertised, own_label
 from overlay.shell.storage import Memory, Storage
@@ -59,6 +60,7 @@ class _Run:
         self._leaving = False
         self._up = False
         self._ipv6: str | None = None
+        self._keys: KeyLog | None = None
 
     async def run(self) -> int:
         control = ControlSocket(self._launch.socket_path)
@@ -81,9 +83,13 @@ class _Run:
         try:
             wires.udp.know(found["addresses"])
             setup = await self._setup(found["keys"], Identity(seed), memory, wires)
+            if launch.debug_keys is not None:
+                self._keys = KeyLog(launch.debug_keys, setup.identity.id)
             await self._live(setup, wires, storage, control, found["addresses"])
         finally:
             wires.close()
+            if self._keys is not None:
+                self._keys.close()
 
     async def _setup(self, keys: NetworkKeys, identity: Identity, memory: Memory, wires: Wires) -> Setup:
         config = self._launch.config
@@ -107,6 +113,7 @@ class _Run:
             dev=wires.dev,
             mtu=config.node.mtu,
             version=__version__,
+            debug_keys=self._launch.debug_keys is not None,
         )
 
     async def _live(self, setup: Setup, wires: Wires, storage: Storage, control: ControlSocket, addresses: Any) -> None:
@@ -121,6 +128,8 @@ class _Run:
         wires.connect(loop.receive, loop.tell)
         if wires.udp.port_moved:
             node.tell(_port_moved(setup.port, self._launch.config.node.port), now=clock())
+        if self._keys is not None:
+            node.tell(_keys_written(str(self._launch.debug_keys)), now=clock())
         for socket_id, local in wires.udp.sockets():
             node.tell(told.SocketOpened(socket_id, local), now=clock())
         node.tell(told.AddressesChanged(addresses), now=clock())
@@ -146,6 +155,8 @@ class _Run:
         elif isinstance(event, happened.Left):
             self._gone.set()
         self._answers.heard(event)
+        if self._keys is not None:
+            self._keys.heard(event)
         words = words_for(event)
         if words is not None:
             self._launch.say(*words)
@@ -226,6 +237,14 @@ def _has_device(name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _keys_written(file: str) -> told.ProblemFound:
+    return told.ProblemFound(
+        "debug_keys",
+        f"Every key of this node is written to {file} (--debug-keys).",
+        "When the debugging is done, join again without it and delete the file.",
+    )
 
 
 def _port_moved(port: int, wanted: int) -> told.ProblemFound:

@@ -62,6 +62,20 @@ def test_everything_reaches_the_shell(launches: list[Launch], places: list[str],
     assert logging.getLogger("overlay").level == logging.DEBUG
 
 
+def test_debug_keys_warns_loudly(launches: list[Launch], places: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["join", "-n", "home", "-s", "long enough", *places, "--debug-keys", "keys.txt"]) == 0
+    assert "EVERY KEY OF THIS NODE IS WRITTEN TO keys.txt" in capsys.readouterr().err
+    assert [launch.debug_keys for launch in launches] == [Path("keys.txt").absolute()]
+
+
+def test_no_variable_switches_debug_keys_on(
+    launches: list[Launch], places: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERLAY_DEBUG_KEYS", "/tmp/never")
+    assert main(["join", "-n", "home", "-s", "long enough", *places]) == 0
+    assert [launch.debug_keys for launch in launches] == [None]
+
+
 def test_everything_by_the_environment(launches: list[Launch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"NETWORK": "home", "SECRET": " two words ", "PEER": "a,b", "JSON": "1", "RELAY": "off"}
     values |= {"STATE_DIR": str(tmp_path / "state"), "SOCKET": str(tmp_path / "s.sock")}
