@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 
+import anyio
 import msgspec
 
-from punch.driver import Detected, detect
+from punch.driver import Detected, Hole, KnockFailed, detect, knock, stdin_lines
 
+_KNOCK = """example, through a pipe:
+  mkfifo to-anna to-ben
+  python -m punch knock --server stun.example.org < to-anna > to-ben      (on anna's side)
+  python -m punch knock --server stun.example.org > to-anna < to-ben      (on ben's side; the order counts)
+
+example, across hosts:
+  socat EXEC:'python -m punch knock --server stun.example.org' \\
+        EXEC:'ssh ben python -m punch knock --server stun.example.org'
+
+By hand: start it on both hosts, copy every line that one prints and paste it to the other, until both say that the
+hole is there. That does between NAT1..NAT3 at the speed of a person, because the engine's clock then goes slower;
+where one side is NAT4 the lines of the search should arrive within some 20 seconds.
+
+Keys: probes carry a MAC whose key both sides derive from the random token in each one's first line. Whoever reads
+the lines could forge probes; with the same --secret on both sides (or in PUNCH_SECRET, which `ps` does not show) it
+takes the secret as well. Whoever pastes the lines stands for them: the other side's address is taken as named there.
+
+Lines go to stdout, words for people to stderr. The last line, {"hole": ADDRESS, ...}, and exit code 0 come only after
+a hello went through the hole and back; otherwise it is 1, with the reason."""
 _DETECT = """example:
   python -m punch detect --server stun.example.org --server 192.0.2.10:3478
 
@@ -21,6 +42,7 @@ def main(argv: list[str]) -> int:
     """Run one command; 0: done, 1: failed as told, 2: usage."""
     parser = argparse.ArgumentParser(prog="python -m punch", description=__doc__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_knock(_command(commands, "knock", "a direct UDP hole to whoever exchanges lines with us", _KNOCK))
     _add_detect(_command(commands, "detect", "what NAT am I behind", _DETECT))
     options = parser.parse_args(argv)
     run: Callable[[argparse.Namespace], int] = options.run
@@ -57,11 +79,57 @@ def _detect(options: argparse.Namespace) -> int:
     return 1 if found.profile.type in ("unknown", "blocked") else 0
 
 
+def _add_knock(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", action="append", required=True, metavar="HOST[:PORT]", help="a STUN server")
+    parser.add_argument("--secret", default=os.environ.get("PUNCH_SECRET", ""), help="the same on both sides")
+    parser.add_argument("--port", type=int, default=0, help="local UDP port (any; the one above it is used too)")
+    parser.add_argument("--timeout", type=float, default=300.0, metavar="S", help="seconds at most (300)")
+    parser.set_defaults(run=_knock)
+
+
+def _knock(options: argparse.Namespace) -> int:
+    async def run() -> Hole:
+        return await knock(
+            options.server,
+            lines=stdin_lines(),
+            say=_say,
+            secret=options.secret,
+            port=options.port,
+            within=options.timeout,
+            note=_note,
+        )
+
+    try:
+        hole = anyio.run(run)
+    except KnockFailed as error:
+        _note(str(error))
+        return 1
+    port = hole.sock.getsockname()[1]
+    _note(f"a hello went through the hole and back: {hole.endpoint}, from port {port} here")
+    told = {"hole": str(hole.endpoint), "port": port, "seconds": round(hole.seconds, 3), "lifetime": hole.lifetime}
+    _say(json.dumps(told))
+    hole.sock.close()
+    return 0
+
+
+def _say(line: str) -> None:
+    """A line for the other side, which may have gone already."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def _told(found: Detected) -> list[str]:
     """The sentence, then one line an axis."""
     profile = found.profile
     lines = [found.words, ""]
-    lines += [f"  {name:12}{_axis(getattr(profile, name))}" for name in _AXES if name not in found.undecided]
+    decided = [name for name in _AXES if getattr(profile, name) not in (None, 0, "unknown")]
+    lines += [f"  {name:12}{_axis(getattr(profile, name))}" for name in decided]
     lines.append(f"  {'seen at':12}{', '.join(map(str, found.endpoints)) or '-'}")
     lines.append(f"  {'undecided':12}{', '.join(found.undecided) or 'nothing'}")
     lines.append(f"  {'took':12}{found.seconds:.2f} s")
@@ -75,8 +143,6 @@ _AXES = ("mapping", "filtering", "allocation", "step", "foreign", "block", "pool
 def _axis(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value is None:
-        return "-"
     if isinstance(value, float):
         return f"{value:.3g}"
     return str(value)

@@ -4,7 +4,7 @@
                      \\                        /
                       loop  an engine between inputs and outputs
                      /     |        \\
-              sockets   network    names        words  a NAT in one sentence
+              sockets   network    names, lines    words  a NAT in one sentence
 
     from punch.driver import detect
     print(detect(["stun.example.org"]).words)
@@ -12,6 +12,7 @@
 
 from punch.driver.detecting import Detected, detect, detecting
 from punch.driver.knocking import Hole, KnockFailed, knock
+from punch.driver.lines import stdin_lines
 from punch.driver.loop import Driver, clock
 from punch.driver.names import resolve
 from punch.driver.words import undecided, words
@@ -26,6 +27,7 @@ __all__ = [
     "detecting",
     "knock",
     "resolve",
+    "stdin_lines",
     "undecided",
     "words",
 ]

@@ -16,6 +16,7 @@ import asyncio
 import json
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -29,7 +30,16 @@ from punch.driver.detecting import new_engine, resolve_all
 from punch.driver.hello import EVERY, Hellos, Way, direction_key, shared_key
 from punch.driver.loop import Driver, clock
 from punch.events import AttemptEnded, AttemptStarted, Event, HoleOpened, ProfileChanged, ReflexiveFound
-from punch.facts import CandidatesChanged, Heard, PeerUp, PeerWanted, ServersKnown, SignalReceived
+from punch.facts import (
+    CandidatesChanged,
+    Heard,
+    HoleRefused,
+    PeerDirect,
+    PeerUp,
+    PeerWanted,
+    ServersKnown,
+    SignalReceived,
+)
 from punch.signals import Offer, Signal, plain, read
 from punch.values import Candidate, Endpoint, PeerId, SocketId, udp
 
@@ -40,6 +50,12 @@ MOST_HOSTS = 4
 """Public addresses of the other side that are searched in one knock."""
 LINGER = 0.5
 """Seconds who begins goes on answering, should its last word have been lost."""
+BY_HAND = 2.0
+"""Seconds a line may be on its way before it is taken to be carried by hand."""
+HAND_PACE = 8.0
+"""How much slower the engine's clock goes then, for pairs that need no search: its 10 s for an answer become 80."""
+REFUSED_AFTER = 3.0
+"""Seconds a hole has to carry a hello there and back."""
 _PERSON = PeerId(b"the person who carries the lines")
 """Who vouches for the other side's address: the person that pastes its lines."""
 
@@ -71,7 +87,7 @@ async def knock(
     say: Say,
     secret: str = "",
     port: int = 0,
-    within: float = 120.0,
+    within: float = 300.0,
     note: Say = lambda text: None,
 ) -> Hole:
     """Get a hole to whoever is at the other end of `lines` (heard) and `say` (said, without newline).
@@ -125,6 +141,9 @@ class _Visit:
         self._lifetime: float | None = None
         self._met_at = 0.0
         self._said = ""
+        self._lines: set[str] = set()
+        self._by_hand = False
+        self._type = "unknown"
         self._done: asyncio.Future[Way | str] = asyncio.get_running_loop().create_future()
 
     def begin(self, driver: Driver, servers: tuple[Endpoint, ...]) -> None:
@@ -132,7 +151,8 @@ class _Visit:
         self._driver = driver
         driver.tell(ServersKnown((), configured=servers))
         self._tell_candidates()
-        self._say(json.dumps({"punch": VERSION, "id": self._own.hex(), "token": self._token.hex()}))
+        hello = {"punch": VERSION, "id": self._own.hex(), "token": self._token.hex(), "at": round(time.time(), 1)}
+        self._say(json.dumps(hello))
         self._note("give the lines above to the other side, and its lines to this one")
 
     # --- the other side's lines
@@ -157,7 +177,7 @@ class _Visit:
                 self._note(f"a line was not understood: {error}")
                 return
             if isinstance(signal, Offer):
-                self._vouch(signal)
+                self._offered(signal)
             self._driver.tell(SignalReceived(self._peer, signal))
 
     def _meet(self, heard: dict[str, Any]) -> None:
@@ -171,6 +191,7 @@ class _Visit:
         if heard["punch"] != VERSION:
             self._note(f"the other side speaks version {heard['punch']!r}, this one {VERSION}")
             return
+        self._slow_down(heard.get("at"))
         self._peer = PeerId(peer)
         self._met_at = clock()
         root = shared_key(self._secret, self._token, token)
@@ -181,8 +202,16 @@ class _Visit:
         self._driver.tell(PeerUp(self._peer, seal, opened, 0, first))
         self._driver.tell(PeerWanted(self._peer, "demand"))
 
-    def _vouch(self, offer: Offer) -> None:
-        """The person who carries the lines stands for the address they name."""
+    def _slow_down(self, at: object) -> None:
+        """A line that was long on its way is carried by hand, and so will be the next ones."""
+        if isinstance(at, int | float) and time.time() - at > BY_HAND:
+            self._by_hand = True
+            self._driver.pace.slow(HAND_PACE)
+
+    def _offered(self, offer: Offer) -> None:
+        """The person who carries the lines stands for the address they name; a search needs the true clock."""
+        if self._by_hand and "NAT4" in (offer.profile.type, self._type):
+            self._driver.pace.slow(1.0)
         reflexive = offer.profile.reflexive
         hosts = [*offer.profile.hosts[:1], *([reflexive.host] if reflexive else [])]
         for host in hosts:
@@ -193,8 +222,11 @@ class _Visit:
     # --- the engine
 
     def say_signal(self, peer: PeerId, signal: Signal) -> None:
-        """What our engine says, as a line."""
-        self._say(msgspec.json.encode({"signal": plain(signal)}).decode())
+        """What our engine says, as a line; what it repeats against loss is said once, for lines do not get lost."""
+        line = msgspec.json.encode({"signal": plain(signal)}).decode()
+        if line not in self._lines:
+            self._lines.add(line)
+            self._say(line)
 
     def hear(self, event: Event) -> None:
         """What happened in our engine."""
@@ -203,7 +235,8 @@ class _Visit:
                 self._reflexive.append(event.endpoint)
                 self._tell_candidates()
         elif isinstance(event, ProfileChanged):
-            self._said = f"this side is behind {event.profile.type}"
+            self._type = event.profile.type
+            self._said = f"this side is behind {self._type}"
         elif isinstance(event, AttemptStarted):
             self._note(f"attempt {event.number}: {event.strategy}")
         elif isinstance(event, AttemptEnded):
@@ -215,6 +248,11 @@ class _Visit:
             self._lifetime = event.lifetime
             self._note(f"a probe came through: {event.endpoint}")
             self._hellos.found(event.via, event.endpoint)
+            asyncio.get_running_loop().call_later(REFUSED_AFTER, self._refuse, event)
+
+    def _refuse(self, hole: HoleOpened) -> None:
+        if not self._done.done():
+            self._driver.tell(HoleRefused(hole.peer, hole.via, hole.endpoint))
 
     def _tell_candidates(self) -> None:
         local = [Candidate(udp(host, self._driver.port), "local") for host in self._driver.addresses]
@@ -261,8 +299,10 @@ class _Visit:
         return self._why_not(within)
 
     def _look(self) -> None:
-        if self._hellos is not None and self._hellos.way is not None and not self._done.done():
-            self._done.set_result(self._hellos.way)
+        if self._hellos is None or self._peer is None or self._hellos.way is None or self._done.done():
+            return
+        self._done.set_result(self._hellos.way)
+        self._driver.tell(PeerDirect(self._peer, True))
 
     def _why_not(self, within: float) -> str:
         """Why there is no hole yet."""

@@ -30,6 +30,28 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+class Pace:
+    """The engine's clock: CLOCK_BOOTTIME, or slower where its signals go by hand, so that its patience reaches."""
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+        """Real seconds to one of the engine's."""
+        self._real = self._shown = clock()
+
+    def now(self) -> float:
+        """The engine's time."""
+        return self._shown + (clock() - self._real) / self.factor
+
+    def slow(self, factor: float) -> None:
+        """From now on one second of the engine takes `factor` real ones."""
+        self._shown, self._real = self.now(), clock()
+        self.factor = factor
+
+    def until(self, at: float) -> float:
+        """Real seconds until the engine's time is `at`, 0 if it is past."""
+        return max(0.0, (at - self.now()) * self.factor)
+
+
 class Edge(Protocol):
     """What the driver drives: `punch.engine.Engine`."""
 
@@ -71,8 +93,10 @@ class Driver:
         listen: Callable[[Event], None],
         port: int = 0,
         intercept: Intercept | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """`say` carries a signal to a peer, `listen` hears events; what `intercept` takes the engine never sees."""
+        self.pace = pace or Pace()
         self.port = port
         """PORT, once it is open."""
         self._engine = engine
@@ -121,12 +145,12 @@ class Driver:
         """A datagram came in."""
         if self._intercept is not None and self._intercept(payload, source, via):
             return
-        self._engine.receive(payload, source, via=via, now=clock())
+        self._engine.receive(payload, source, via=via, now=self.pace.now())
         self._pump_soon()
 
     def tell(self, fact: Fact) -> None:
         """Hand the engine a fact: SignalReceived, PeerWanted, ..."""
-        self._engine.tell(fact, now=clock())
+        self._engine.tell(fact, now=self.pace.now())
         self._pump_soon()
 
     # --- outputs
@@ -169,19 +193,19 @@ class Driver:
             self._timer.cancel()
             self._timer = None
         if at is not None and self._running:
-            self._timer = self._loop.call_later(max(0.0, at - clock()), self._due)
+            self._timer = self._loop.call_later(self.pace.until(at), self._due)
 
     def _due(self) -> None:
         self._timer = None
-        self._engine.handle_timeout(now=clock())
+        self._engine.handle_timeout(now=self.pace.now())
         self._pump()
 
     def _tick(self) -> None:
-        now = clock()
         seen = look()
         if seen != self._network:
             self._network = seen
             self.tell(seen)
+        now = self.pace.now()
         if (at := self._engine.next_timeout()) is not None and at <= now:
             self._engine.handle_timeout(now=now)
         self._pump()
