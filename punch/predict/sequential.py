@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from punch.predict.hypothesis import HIGH, LOW, PORTS, Evidence, Explanation, Hole, Ranked
 from punch.signals import Sample
+from punch.values import NatProfile
 
 STEPS = (1, -1, 2, -2, 4, -4, 8, -8, 16, -16, 32, 64)
 RATES = (0.0, 1.0, 5.0, 15.0, 40.0, 100.0, 250.0, 600.0, 1500.0, 4000.0)
@@ -66,6 +67,20 @@ def candidates(samples: tuple[Sample, ...], known: int = 0) -> list[int]:
             if own > 0 and common % own == 0 and sign * (common // own) not in steps:
                 steps.append(sign * (common // own))
     return steps
+
+
+def likeliest(samples: tuple[Sample, ...], profile: NatProfile) -> tuple[int, float] | None:
+    """Step and foreign rate that explain the samples best; None: no counter does, or there are too few."""
+    known = profile.step if profile.allocation == "sequential" else 0
+    steps = candidates(samples, known)
+    best: tuple[float, int, float] | None = None
+    for step in steps if len(samples) > 1 else ():
+        weighed = _weigh(samples, step, profile.foreign)
+        if weighed is not None:
+            likelihood = math.log(_share(step, known, len(steps))) + weighed[0]
+            if best is None or likelihood > best[0]:
+                best = likelihood, step, weighed[1]
+    return None if best is None else best[1:]
 
 
 def slots(start: int, end: int, step: int) -> float:
