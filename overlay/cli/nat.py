@@ -52,9 +52,9 @@ def nat(
     if as_json:
         print(json.dumps({"schema": 1, **found, **(error_object(missed) if missed else {})}))
     else:
-        print("\n".join(_lines(found)))
         if missed:
             raise missed
+        print("\n".join(_lines(found)))
     return missed.exit_code if missed else 0
 
 
@@ -100,7 +100,7 @@ def _measured(servers: tuple[str, ...], timeout: float) -> Json:
     }
     measured["label"] = nat_label(measured) or None
     endpoints = [{"address": str(each), "kind": "stun"} for each in found.endpoints]
-    return {"nat": measured, "endpoints": endpoints}
+    return {"nat": measured, "endpoints": endpoints, "undecided": list(found.undecided)}
 
 
 def _silence(found: Json) -> NoReply | None:
@@ -118,6 +118,8 @@ def _lines(found: Json) -> list[str]:
     seen = [f"{each['address']} ({each['kind']})" for each in found["endpoints"]]
     if seen:
         rows.append(("reached at", clean(", ".join(seen))))
+    if found.get("undecided"):
+        rows.append(("undecided", ", ".join(found["undecided"])))
     if known["type"] != "unknown" and known["age_s"] is not None:
         rows.append(("measured", "just now" if known["age_s"] < 1 else f"{duration(known['age_s'])} ago"))
     elif known["type"] == "unknown":
