@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from overlay.lab import Process
+from overlay.lab import Process, scenario_names
 from tools.bench.punch.command import arguments
 from tools.bench.punch.ours import turned_direct
 from tools.bench.punch.rows import ROWS, Bound, Goal, Row
@@ -65,8 +65,9 @@ def test_the_table_has_a_line_for_each_contender_and_the_verdict_beside_ours() -
     assert "0/1" in second
 
 
-def test_every_row_names_itself_once() -> None:
+def test_every_row_names_itself_once_and_has_its_scene() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
+    assert {row.scenario for row in ROWS} <= set(scenario_names())
 
 
 def test_unknown_pairs_are_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

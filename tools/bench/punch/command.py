@@ -24,8 +24,8 @@ _EPILOG = """examples:
   python -m tools.bench punch --pairs nat3-nat3,uniform --runs 3 --easytier ~/easytier/easytier-core
 
 Traffic starts 3 s after both joined. Seconds: from the first relayed ping to direct on both sides. Packets: of both
-sides, all that drew from the budget since they started (others: datagrams to anybody but vps). Entries: the most alive
-in one NAT, those to vps left out."""
+sides, all that drew from the budget since they started (others: datagrams to anybody but the public hosts). Entries:
+the most UDP entries alive in one NAT at once."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -70,17 +70,17 @@ def _row(row: Row, runs: int, others: list[Contender]) -> dict[str, table.Summar
     """Every contender has its turn in every round."""
     trials: dict[str, list[Trial]] = {}
     for number in range(runs):
-        for name, trial in _turns(row, others):
+        for name, trial in _turns(row, others, number + 1):
             trials.setdefault(name, []).append(trial)
             told = msgspec.to_builtins(trial)
             _note(f"{row.name} {number + 1}/{runs} {name}: {json.dumps(told)}")
     return {name: table.summary(each) for name, each in trials.items()}
 
 
-def _turns(row: Row, others: list[Contender]) -> Iterator[tuple[str, Trial]]:
-    yield Us.name, _safely(partial(Us().run, row))
+def _turns(row: Row, others: list[Contender], seed: int) -> Iterator[tuple[str, Trial]]:
+    yield Us.name, _safely(partial(Us().run, row, seed))
     for each in others if row.outcome != "off" else ():
-        yield each.name, _safely(partial(rivals.run, each, row))
+        yield each.name, _safely(partial(rivals.run, each, row, seed))
 
 
 def _safely(run: Callable[[], Trial]) -> Trial:

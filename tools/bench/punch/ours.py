@@ -15,6 +15,7 @@ from overlay.lab.node import Json
 from tools.bench.punch.rows import Row
 from tools.bench.punch.trial import SETTLE, Trial
 from tools.bench.punch.watch import HOSTS, Watch, first_reply, unanswered
+from tools.natlab import COMMAND
 
 Nodes = dict[str, LabNode]
 _POLL = 0.05
@@ -31,9 +32,9 @@ class Us:
         with joined(lab, row) as nodes:
             yield nodes["ben"].address()
 
-    def run(self, row: Row) -> Trial:
-        """One run of `row`."""
-        with Lab(row.scenario) as lab:
+    def run(self, row: Row, seed: int) -> Trial:
+        """One run of `row`; `seed`: of what is random in the scene."""
+        with Lab(row.scenario, userspace_nat=COMMAND, seed=seed) as lab:
             watch = Watch(lab)
             with joined(lab, row) as nodes:
                 return _measured(lab, nodes, row, watch)
@@ -41,18 +42,20 @@ class Us:
 
 @contextmanager
 def joined(lab: Lab, row: Row) -> Iterator[Nodes]:
-    """vps first, then anna and ben together, until both see each other."""
-    vps = LabNode(lab, "vps")
-    vps.up()
+    """The public hosts first, then anna and ben together, until both see each other."""
     peers = (lab.address("vps", "internet"),)
-    nodes = {host: LabNode(lab, host, peers=peers, options=row.options) for host in HOSTS}
+    nodes = {"vps": LabNode(lab, "vps")}
+    nodes |= {host: LabNode(lab, host, peers=peers) for host in lab.scenario.hosts if host not in ("vps", *HOSTS)}
     for node in nodes.values():
-        node.start()
-    for node in nodes.values():
-        node.wait_up()
+        node.up()
+    for host in HOSTS:
+        nodes[host] = LabNode(lab, host, peers=peers, options=row.options)
+        nodes[host].start()
+    for host in HOSTS:
+        nodes[host].wait_up()
     nodes["anna"].wait_peer("ben", timeout=15)
     nodes["ben"].wait_peer("anna", timeout=15)
-    yield {"vps": vps, **nodes}
+    yield nodes
 
 
 def _measured(lab: Lab, nodes: Nodes, row: Row, watch: Watch) -> Trial:

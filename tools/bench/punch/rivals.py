@@ -16,6 +16,7 @@ from overlay.lab import Lab, Process
 from tools.bench.punch.rows import Row
 from tools.bench.punch.trial import SETTLE, Contender, Trial
 from tools.bench.punch.watch import Watch, first_reply, unanswered, vps_bytes
+from tools.natlab import COMMAND
 
 INSIDE = {"vps": "10.99.0.3", "anna": "10.99.0.1", "ben": "10.99.0.2"}
 WINDOW = 0.5
@@ -89,9 +90,9 @@ class Nebula:
         }
 
 
-def run(contender: Contender, row: Row) -> Trial:
-    """One run of `row`, judged by what passes vps."""
-    with Lab(row.scenario) as lab:
+def run(contender: Contender, row: Row, seed: int) -> Trial:
+    """One run of `row`, judged by what passes vps; `seed`: of what is random in the scene."""
+    with Lab(row.scenario, userspace_nat=COMMAND, seed=seed) as lab:
         watch = Watch(lab)
         with contender.joined(lab, row) as address:
             time.sleep(SETTLE)

@@ -22,11 +22,11 @@ class Trial(Struct, frozen=True, kw_only=True):
     seconds: float | None
     """From the first relayed ping to direct on both sides (infeasible: from both profiles known to the verdict)."""
     packets: float | None
-    """Of both sides, since they started: what drew from the budget (ours); what went to others than vps (theirs)."""
+    """Of both sides, since they started: what drew from the budget; of rivals, what went to no public host."""
     during: float | None = None
     """Of these, since the first ping."""
     entries: tuple[int, int] | None = None
-    """Most NAT entries alive at once because of anna (at router-a) and of ben (at router-b), those to vps left out."""
+    """Most UDP entries alive at once because of anna (at router-a) and of ben (at router-b), those to vps too."""
     lost: int = 0
     """Pings that were not answered."""
     said: str = ""
