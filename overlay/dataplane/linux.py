@@ -81,11 +81,11 @@ class LinuxPlane:
         """
         self._sockets[socket_id] = sock
         self._movers.add_outlet(
-            Outlet(socket_id, sock.sendmsg, partial(socket_address, sock.family), _leave_from(source))
+            Outlet(socket_id, sock.sendmsg, partial(socket_address, sock.family), source_control(source))
         )
         inlet = self._inlets.get(sock)
         if inlet is None:
-            inlet = self._inlets[sock] = Inlet(socket_id, sock.recvmsg_into, lru_cache(4096)(_endpoint), CONTROL_ROOM)
+            inlet = self._inlets[sock] = Inlet(socket_id, sock.recvmsg_into, lru_cache(4096)(endpoint_of), CONTROL_ROOM)
             self._watch(sock, inlet)
         elif source is not None:
             inlet.by_address[source] = socket_id
@@ -199,7 +199,7 @@ class LinuxPlane:
             self._watch_tun()
 
 
-def _leave_from(source: bytes | None) -> tuple[Ancillary, ...]:
+def source_control(source: bytes | None) -> tuple[Ancillary, ...]:
     """Control messages that choose the source address (ip(7), ipv6(7))."""
     if source is None:
         return ()
@@ -222,7 +222,7 @@ def socket_address(family: int, endpoint: Endpoint) -> Address | None:
     return (host, endpoint.port, 0, scope)
 
 
-def _endpoint(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
+def endpoint_of(address: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
     """The endpoint of a socket address."""
     host = address[0].partition("%")[0]
     if len(address) == 4 and address[3]:

@@ -44,12 +44,12 @@ class Movers:
     def add_outlet(self, outlet: Outlet) -> None:
         """Ways by this id lead somewhere from now on."""
         self._outlets[outlet.id] = outlet
-        self.tables.sockets_changed()
+        self.tables.socket_changed(outlet.id)
 
     def remove_outlet(self, socket_id: SocketId) -> None:
         """Ways by this id lead nowhere any more."""
         self._outlets.pop(socket_id, None)
-        self.tables.sockets_changed()
+        self.tables.socket_changed(socket_id)
 
     def outlet(self, socket_id: SocketId) -> Outlet | None:
         """The outlet behind an id."""

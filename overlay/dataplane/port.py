@@ -2,7 +2,7 @@
 
 hall  -- PutKeys DropKeys PutLabel DropLabel PutRoute DropRoute PutWay PutOffloads DropPeer
           PutCircuit DropCircuit PutSelf DropWaiting  -->  tables
-hall  <--              TrafficWaiting CameFrom CounterSpent           --  mover
+hall  <--        TrafficWaiting TrafficBegan CameFrom CounterSpent     --  mover
 hall  <--              counters(): PeerCounters by peer, drops by reason  (pulled)
 """
 
@@ -85,6 +85,8 @@ class Way(Struct, frozen=True):
     """UDP payload bytes of a datagram, header of 16 included: 1,200 at least."""
     limit: int
     """Plaintext bytes of an envelope: FULL_ENVELOPE; for one datagram an envelope, what fits beside header and tag."""
+    watch: bool = False
+    """Tell TrafficBegan with the next envelope that goes this way."""
 
 
 class PutWay(Struct, frozen=True):
@@ -158,6 +160,12 @@ class TrafficWaiting(Struct, frozen=True):
     peer: NodeId
 
 
+class TrafficBegan(Struct, frozen=True):
+    """The first envelope since the last PutWay went to `peer` by a way that is watched."""
+
+    peer: NodeId
+
+
 class CameFrom(Struct, frozen=True):
     """A data frame of `peer` that opened with the highest counter came from a source that is not its way.
 
@@ -184,7 +192,7 @@ class SendFailed(Struct, frozen=True):
     endpoint: Endpoint
 
 
-Fact = TrafficWaiting | CameFrom | CounterSpent | SendFailed
+Fact = TrafficWaiting | TrafficBegan | CameFrom | CounterSpent | SendFailed
 
 
 class PeerCounters(Struct):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from overlay.dataplane import port
 from overlay.dataplane.abi import ACCEPT_ALL, SOL_UDP, UDP_SEGMENT
-from overlay.dataplane.edges import Address, Ancillary, Outlet
+from overlay.dataplane.edges import Address, Ancillary, Buffer, Outlet
 from overlay.sealing import TAG_SIZE, ReplayWindow, aead, tag_size
 from overlay.values import NodeId
 from overlay.wire.frame import DATA, HEADER_SIZE
@@ -45,6 +45,20 @@ class Lane:
         self.single = b""
         """The first 8 bytes of the header of an envelope of one slice, under `epoch`."""
         self._heads: dict[int, list[bytes]] = {}
+
+    def watch(self, began: Callable[[], None]) -> None:
+        """Call `began` with the next send, and never again: until then it goes through a door, which costs the sends
+        of ways that nobody watches nothing."""
+        outlet = self.outlet
+
+        def sendmsg(pieces: Sequence[Buffer], control: Sequence[Ancillary], flags: int, address: Address) -> int:
+            if self.outlet is not outlet:
+                self.outlet = outlet
+                began()
+            return outlet.sendmsg(pieces, control, flags, address)
+
+        self.outlet = Outlet(outlet.id, sendmsg, outlet.address, outlet.source)
+        self.outlet.gso = outlet.gso
 
     def control(self, size: int) -> list[Ancillary]:
         """Control messages of a batch cut at `size`."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import Any
 
 from overlay.dataplane import port
@@ -117,14 +118,15 @@ class Tables:
         peer.held_bytes = 0
         return held
 
-    def sockets_changed(self) -> None:
-        """Outlets came or went: ways and circuits are resolved anew."""
-        self.version += 1
+    def socket_changed(self, socket_id: SocketId) -> None:
+        """An outlet came or went: ways and circuits by it are resolved anew."""
         for peer in self.peers.values():
-            if peer.ways:
+            if any(way.via == socket_id for way in peer.ways):
+                self.version += 1
                 self._resolve(peer)
         for link in self.labels.values():
-            if link.carried is not None:
+            if link.carried is not None and link.carried.command.out_via == socket_id:
+                self.version += 1
                 outlet = self._outlet(link.carried.command.out_via)
                 link.carried.outlet = outlet
                 link.carried.address = outlet.address(link.carried.command.out_endpoint) if outlet else None
@@ -207,7 +209,10 @@ class Tables:
             outlet = self._outlet(way.via)
             address = outlet.address(way.endpoint) if outlet is not None else None
             if outlet is not None and address is not None:
-                lanes.append(Lane(way, outlet, address))
+                lane = Lane(way, outlet, address)
+                if way.watch:
+                    lane.watch(partial(self.facts.append, port.TrafficBegan(peer.id)))
+                lanes.append(lane)
         peer.lanes = tuple(lanes)
         peer.strays = {}
         self._settle(peer)

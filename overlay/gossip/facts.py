@@ -15,6 +15,8 @@ class SelfChanged(Struct, frozen=True):
     links: tuple[RecordLink, ...]
     relay: bool
     """We carry for others."""
+    nat: str = "unknown"
+    """The NAT profile's word."""
 
 
 class SessionUp(Struct, frozen=True):

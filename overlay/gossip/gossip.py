@@ -174,7 +174,7 @@ class Gossip:
             case SessionDown():
                 self._spread.down(fact.peer)
             case SelfChanged():
-                self._own.describe(fact.endpoints, fact.links, relay=fact.relay)
+                self._own.describe(fact.endpoints, fact.links, relay=fact.relay, nat=fact.nat)
             case FirstDial():
                 self._claim_soon(now=now)
             case NoPeers():

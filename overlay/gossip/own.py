@@ -99,10 +99,12 @@ class OwnRecord:
         """When the next record may be issued."""
         return self._pace.at(now=now)
 
-    def describe(self, endpoints: tuple[RecordEndpoint, ...], links: tuple[RecordLink, ...], *, relay: bool) -> None:
+    def describe(
+        self, endpoints: tuple[RecordEndpoint, ...], links: tuple[RecordLink, ...], *, relay: bool, nat: str
+    ) -> None:
         """What is to be said from now on; only the first 12 endpoints and 8 links find room."""
         self._next = msgspec.structs.replace(
-            self._next, endpoints=endpoints[:MAX_ENDPOINTS], links=links[:MAX_LINKS], relay=relay
+            self._next, endpoints=endpoints[:MAX_ENDPOINTS], links=links[:MAX_LINKS], relay=relay, nat=nat
         )
 
     def outbid(self, sequence: int) -> None:

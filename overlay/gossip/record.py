@@ -41,7 +41,7 @@ class Record(Struct, frozen=True, kw_only=True):
     """Recomputed by every receiver."""
     endpoints: tuple[RecordEndpoint, ...]
     nat: str
-    """The NAT profile's word; `unknown` until the punch engine fills it."""
+    """The NAT profile's word (`node.nat`); `unknown` until it is measured."""
     links: tuple[RecordLink, ...]
     relay: bool
     """It carries for others."""

@@ -1,11 +1,11 @@
-"""What the node asks the shell to do; `dataplane.port` commands and `SendDatagram` are asked as they are."""
+"""What the node asks the shell to do; `dataplane.port` commands and those about sockets are asked as they are."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
 from overlay.dataplane.port import Command as PlaneCommand
-from punch.commands import SendDatagram
+from punch.commands import CloseSocket, OpenSockets, SendDatagram
 
 
 class Resolve(Struct, frozen=True):
@@ -35,4 +35,4 @@ class StoreAddress(Struct, frozen=True):
     sequence: int
 
 
-Command = Resolve | Configure | StorePeers | StoreAddress | SendDatagram | PlaneCommand
+Command = Resolve | Configure | StorePeers | StoreAddress | SendDatagram | OpenSockets | CloseSocket | PlaneCommand

@@ -33,6 +33,16 @@ class PathChanged(Struct, frozen=True):
     path: Path
 
 
+class PunchEnded(Struct, frozen=True):
+    """An attempt for a direct way to a member ended: `state` and `reason` are fixed words, `text` is for people."""
+
+    peer: NodeId
+    name: str
+    state: str
+    reason: str
+    text: str
+
+
 class PeerGone(Struct, frozen=True):
     """A member left politely (`left`) or fell silent."""
 
@@ -74,4 +84,6 @@ class Left(Struct, frozen=True):
     """LeaveAsked is done: nothing more will be asked."""
 
 
-Event = NodeUp | PeerJoined | PathChanged | PeerGone | ProblemShown | ProblemGone | PongHeard | KeysMade | Left
+Event = (
+    NodeUp | PeerJoined | PathChanged | PunchEnded | PeerGone | ProblemShown | ProblemGone | PongHeard | KeysMade | Left
+)

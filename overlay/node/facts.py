@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.dataplane.port import Counters
+from overlay.paths.facts import Role
 from overlay.values import NodeId
+from punch.config import Mode, PunchConfig, StunConfig
 from punch.values import Endpoint, SocketId
 
 
@@ -14,6 +16,28 @@ class SocketOpened(Struct, frozen=True):
 
     socket: SocketId
     local: Endpoint
+    request: int = 0
+    """Of OpenSockets, for role engine."""
+    role: Role = "main"
+    """main: PORT, alternate: PORT + 1, engine: asked for by OpenSockets."""
+
+
+class SocketFailed(Struct, frozen=True):
+    """`missing` sockets of an OpenSockets could not be opened."""
+
+    request: int
+    missing: int
+    error: str
+    """The errno's name, `EMFILE`."""
+
+
+class SendFailed(Struct, frozen=True):
+    """The kernel refused a datagram."""
+
+    via: SocketId
+    to: Endpoint
+    error: str
+    """The errno's name, `EPERM`."""
 
 
 class SocketClosed(Struct, frozen=True):
@@ -26,6 +50,8 @@ class AddressesChanged(Struct, frozen=True):
     """This host's addresses as (address, prefix length, interface name); overlay devices are left out."""
 
     addresses: tuple[tuple[str, int, str], ...]
+    gateway: str = ""
+    """The default gateway and its device, in any form that stays the same in the same network; empty: unknown."""
 
 
 class Resolved(Struct, frozen=True):
@@ -48,6 +74,32 @@ class PolicyChanged(Struct, frozen=True):
     relay: bool
     peers: tuple[str, ...]
     advertise: tuple[str, ...]
+    punch: PunchConfig = PunchConfig()
+    stun: StunConfig = StunConfig()
+
+
+class PunchAsked(Struct, frozen=True):
+    """Somebody runs `overlay punch on|off|set`: these settings hold at once, until the node ends or rereads them."""
+
+    punch: PunchConfig
+
+
+class PeerPunchAsked(Struct, frozen=True):
+    """The same for one peer, over the general settings; None: the general one."""
+
+    peer: NodeId
+    nat3_nat4: Mode | None
+    nat4_nat4: Mode | None
+
+
+class DirectAsked(Struct, frozen=True):
+    """A person wants a direct way to `peer` now."""
+
+    peer: NodeId
+
+
+class DetectAsked(Struct, frozen=True):
+    """Somebody runs `overlay nat --again`: measure now."""
 
 
 class PingAsked(Struct, frozen=True):
@@ -81,11 +133,17 @@ class LeaveAsked(Struct, frozen=True):
 
 Fact = (
     SocketOpened
+    | SocketFailed
     | SocketClosed
+    | SendFailed
     | AddressesChanged
     | Resolved
     | CountersPulled
     | PolicyChanged
+    | PunchAsked
+    | PeerPunchAsked
+    | DirectAsked
+    | DetectAsked
     | PingAsked
     | ProblemFound
     | ProblemOver

@@ -12,6 +12,7 @@ from overlay.gossip import facts as gossip_told
 from overlay.gossip.record import RecordEndpoint, RecordLink
 from overlay.node import events as node
 from overlay.node.commands import Configure, StoreAddress, StorePeers
+from overlay.node.nat import to_word
 from overlay.node.outbound import Outbound
 from overlay.node.relays import links_now, relay_refused
 from overlay.node.report import path_of
@@ -42,6 +43,7 @@ class Happenings:
             session.SessionOpened: self._session_opened,
             session.OpenKeyReady: self._open_key,
             session.KeysLive: self._keys_live,
+            session.ProbeKeysLive: self._probe_keys,
             session.KeysMade: self._keys_made,
             session.KeysRetired: self._keys_retired,
             session.LabelRetired: self._label_retired,
@@ -59,6 +61,8 @@ class Happenings:
             paths.NeighbourMoved: self._neighbour_moved,
             paths.NeighbourDown: self._neighbour_down,
             paths.SelfViewChanged: self._self_view,
+            paths.NatSeen: self._nat_seen,
+            paths.PunchEnded: self._punch_ended,
             paths.AnsweredFrom: self._answered_from,
             paths.PongHeard: self._pong,
             paths.NobodyAnswers: self._nobody,
@@ -109,6 +113,10 @@ class Happenings:
         up = paths_told.SessionUp(event.peer, opened.link, label, opened.dialled, opened.seen)
         rooms.paths.tell(up, now=now)
         rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record), now=now)
+
+    def _probe_keys(self, event: session.ProbeKeysLive, *, now: float) -> None:
+        keys = paths_told.ProbeKeys(event.peer, event.epoch, event.seal_key, event.open_key)
+        self._rooms.paths.tell(keys, now=now)
 
     def _keys_made(self, event: session.KeysMade, *, now: float) -> None:
         self._rooms.news.append(node.KeysMade(event))
@@ -226,7 +234,24 @@ class Happenings:
         rooms = self._rooms
         endpoints = tuple(RecordEndpoint(str(each), kind) for each, kind in rooms.paths.own_endpoints())
         links = tuple(RecordLink(peer, cost) for peer, cost in links_now(rooms))
-        rooms.gossip.tell(gossip_told.SelfChanged(endpoints, links, rooms.relay_on), now=now)
+        nat = to_word(rooms.paths.punching.profile)
+        rooms.gossip.tell(gossip_told.SelfChanged(endpoints, links, rooms.relay_on, nat), now=now)
+
+    def _nat_seen(self, event: paths.NatSeen, *, now: float) -> None:
+        problems = self._rooms.problems
+        if event.profile.blocked:
+            problems.found(
+                "udp_blocked",
+                "No UDP comes back from any server: something on this network blocks it.",
+                "Ask whoever runs this network to let UDP out, or use another one.",
+                now=now,
+            )
+        else:
+            problems.over("udp_blocked")
+
+    def _punch_ended(self, event: paths.PunchEnded, *, now: float) -> None:
+        name = self._rooms.gossip.name_of(event.peer)
+        self._rooms.news.append(node.PunchEnded(event.peer, name, event.state, event.reason, event.text))
 
     def _answered_from(self, event: paths.AnsweredFrom, *, now: float) -> None:
         self._answered.pop(event.endpoint, None)

@@ -1,7 +1,7 @@
 """Frame -> room: what the network brought, opened, decoded and told.
 
 handshake, cookie -> session          control, label ours     -> opened -> the room its kind belongs to
-STUN, probes      -> (punch)          control, label carried  -> forwarded with the next label
+STUN, probes      -> paths            control, label carried  -> forwarded with the next label
 """
 
 from __future__ import annotations
@@ -49,17 +49,23 @@ class Inbound:
             said.Rekey: self._rekey,
             said.Rekeyed: self._rekey,
             said.Leave: self._leave,
+            said.Signal: self._signal,
+            said.Heard: self._vouched,
         }
 
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
         """Take one UDP payload that is not data."""
         kind = payload[0] if payload else -1
-        if kind in (wire.HANDSHAKE, wire.COOKIE):
+        if 0 <= kind <= wire.STUN_LAST:
+            self._rooms.paths.receive(payload, source, via=via, now=now)
+        elif self._rooms.paths.is_alternate(via):
+            self._rooms.drop("frame_alternate")
+        elif kind in (wire.HANDSHAKE, wire.COOKIE):
             self._rooms.session.receive(payload, Direct(via, source), now=now)
         elif kind == wire.CONTROL:
             self._control(payload, source, via, now=now)
-        elif 0 <= kind <= wire.STUN_LAST:
-            self._rooms.drop("stun")
+        elif kind in (wire.PROBE, wire.PROBE_ANSWER):
+            self._rooms.paths.receive(payload, source, via=via, now=now)
         else:
             self._rooms.drop("frame_type")
 
@@ -153,6 +159,12 @@ class Inbound:
     def _rekey(self, peer: NodeId, where: Where, size: int, message: said.Rekey | said.Rekeyed, *, now: float) -> None:
         answer = isinstance(message, said.Rekeyed)
         self._rooms.session.tell(session.ControlReceived(peer, message.noise, answer), now=now)
+
+    def _signal(self, peer: NodeId, where: Where, size: int, message: said.Signal, *, now: float) -> None:
+        self._rooms.paths.tell(paths.SignalHeard(peer, message.body), now=now)
+
+    def _vouched(self, peer: NodeId, where: Where, size: int, message: said.Heard, *, now: float) -> None:
+        self._rooms.paths.tell(paths.HostHeard(peer, NodeId(message.node), message.ip), now=now)
 
     def _leave(self, peer: NodeId, where: Where, size: int, message: said.Leave, *, now: float) -> None:
         self._rooms.gossip.tell(gossip.MemberLeft(peer), now=now)

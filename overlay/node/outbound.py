@@ -21,9 +21,11 @@ from overlay.session import commands as session
 from overlay.session import facts as session_told
 from overlay.values import Direct, Label, NodeId, Relayed
 from overlay.wire import frame as wire
-from overlay.wire.messages import Carried, Message
-from punch.commands import SendDatagram
+from overlay.wire.messages import Carried, Heard, Message, Signal
+from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
 
+VOUCHED = 3
+"""Times we tell an end of a circuit where we hear the other from: at once, and with the next seconds' counters."""
 CARRIED_LINKS = 7
 """Links a handshake may still cross behind the first relay (8 in all: protocol section 7)."""
 
@@ -49,6 +51,10 @@ class Outbound:
             paths.SendOn: self._send_on,
             paths.UseRoutes: self._use_routes,
             paths.GiveUpWaiting: self._give_up,
+            SendDatagram: self._as_it_is,
+            OpenSockets: self._as_it_is,
+            CloseSocket: self._as_it_is,
+            SendSignal: self._signal,
         }
 
     def do(self, command: Any, *, now: float) -> None:
@@ -120,11 +126,23 @@ class Outbound:
             if owner.peer == peer and owner.relay == relay_node:
                 rooms.used[label] = rooms.used.get(label, 0) + size
 
+    def _as_it_is(self, command: SendDatagram | OpenSockets | CloseSocket, *, now: float) -> None:
+        self._rooms.out.append(command)
+
+    def _signal(self, command: SendSignal, *, now: float) -> None:
+        peer = NodeId(command.peer)
+        where = self._rooms.paths.control_where(peer)
+        if where is None:
+            self._rooms.drop("control_no_way")
+        else:
+            self.send(peer, where, Signal(command.signal), now=now)
+
     # --- circuits ---
 
     def _put_forward(self, command: relay.Forward, *, now: float) -> None:
         self._rooms.forwards[command.label] = command
         self.install_forward(command)
+        self._vouch(command.target, command.source, now=now)
 
     def install_forward(self, command: relay.Forward) -> None:
         """Tell the plane where frames of a carried circuit come from and go to now."""
@@ -138,6 +156,22 @@ class Outbound:
             self._rooms.out.append(
                 port.PutCircuit(command.label, came.endpoint, command.out_label, goes.via, goes.endpoint, also)
             )
+
+    def vouch(self, *, now: float) -> None:
+        """Tell both ends of each circuit we carry where we hear the other from: a few times, as nobody answers."""
+        rooms = self._rooms
+        pairs = dict.fromkeys((each.target, each.source) for each in rooms.forwards.values())
+        for to, about in pairs:
+            self._vouch(to, about, now=now)
+        rooms.vouched = {key: times for key, times in rooms.vouched.items() if key[:2] in pairs}
+
+    def _vouch(self, to: NodeId, about: NodeId, *, now: float) -> None:
+        rooms, way = self._rooms, self._rooms.paths.neighbour(to)
+        for host in dict.fromkeys(endpoint.host for endpoint in rooms.paths.endpoints_of(about)):
+            times = rooms.vouched.get((to, about, host), 0)
+            if way is not None and times < VOUCHED:
+                rooms.vouched[to, about, host] = times + 1
+                self.send(to, way.where, Heard(about, host), now=now)
 
     def _stop_forward(self, command: relay.StopForward, *, now: float) -> None:
         self._rooms.forwards.pop(command.label, None)
@@ -173,6 +207,7 @@ class Outbound:
                 route.label,
                 route.size,
                 route.size - wire.HEADER_SIZE - LARGEST_TAG if route.small else port.FULL_ENVELOPE,
+                route.watch,
             )
             for route in command.routes
         )

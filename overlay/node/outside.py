@@ -31,17 +31,24 @@ class Outside:
         """Whom to dial, until this host's addresses are known."""
         self._handlers: dict[type, Callable[..., None]] = {
             told.SocketOpened: self._socket_opened,
+            told.SocketFailed: self._socket_failed,
             told.SocketClosed: self._socket_closed,
+            told.SendFailed: self._datagram_refused,
             told.AddressesChanged: self._addresses_changed,
             told.Resolved: self._resolved,
             told.CountersPulled: self._counters,
             told.PolicyChanged: self._policy,
+            told.PunchAsked: self._punch,
+            told.PeerPunchAsked: self._peer_punch,
+            told.DirectAsked: self._direct,
+            told.DetectAsked: self._detect,
             told.PingAsked: self._ping,
             told.ProblemFound: self._problem,
             told.ProblemOver: self._problem_over,
             told.WallClockJumped: self._wall_clock,
             told.LeaveAsked: self._leave,
             port.TrafficWaiting: self._waiting,
+            port.TrafficBegan: self._began,
             port.CameFrom: self._came_from,
             port.CounterSpent: self._spent,
             port.SendFailed: self._send_failed,
@@ -60,13 +67,20 @@ class Outside:
         self._given = (setup.peers, setup.advertise)
 
     def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
-        self._rooms.paths.tell(paths.SocketOpened(fact.socket, fact.local), now=now)
+        self._rooms.paths.tell(paths.SocketOpened(fact.socket, fact.local, fact.request, fact.role), now=now)
+
+    def _socket_failed(self, fact: told.SocketFailed, *, now: float) -> None:
+        self._rooms.paths.tell(paths.SocketFailed(fact.request, fact.missing, fact.error), now=now)
+
+    def _datagram_refused(self, fact: told.SendFailed, *, now: float) -> None:
+        self._rooms.drop("send_failed")
+        self._rooms.paths.tell(paths.SendFailed(fact.via, fact.to, fact.error), now=now)
 
     def _socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
         self._rooms.paths.tell(paths.SocketClosed(fact.socket), now=now)
 
     def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
-        self._rooms.paths.tell(paths.AddressesChanged(fact.addresses), now=now)
+        self._rooms.paths.tell(paths.AddressesChanged(fact.addresses, fact.gateway), now=now)
         if self._given is not None:
             peers, advertise = self._given
             self._given = None
@@ -81,6 +95,20 @@ class Outside:
         self._rooms.relay_on = fact.relay
         self._rooms.relay.tell(relay.PolicyChanged(fact.relay), now=now)
         self._rooms.paths.tell(paths.PeersGiven(fact.peers, (), fact.advertise), now=now)
+        self._rooms.paths.tell(paths.PunchPolicy(fact.punch, fact.stun), now=now)
+        self._rooms.stun = fact.stun
+
+    def _punch(self, fact: told.PunchAsked, *, now: float) -> None:
+        self._rooms.paths.tell(paths.PunchPolicy(fact.punch, self._rooms.stun), now=now)
+
+    def _peer_punch(self, fact: told.PeerPunchAsked, *, now: float) -> None:
+        self._rooms.paths.tell(paths.PeerPolicy(fact.peer, fact.nat3_nat4, fact.nat4_nat4), now=now)
+
+    def _direct(self, fact: told.DirectAsked, *, now: float) -> None:
+        self._rooms.paths.tell(paths.DirectAsked(fact.peer), now=now)
+
+    def _detect(self, fact: told.DetectAsked, *, now: float) -> None:
+        self._rooms.paths.tell(paths.DetectAsked(), now=now)
 
     def _ping(self, fact: told.PingAsked, *, now: float) -> None:
         self._rooms.paths.tell(paths.PingAsked(fact.peer, fact.token), now=now)
@@ -98,6 +126,9 @@ class Outside:
 
     def _waiting(self, fact: port.TrafficWaiting, *, now: float) -> None:
         self._rooms.paths.tell(paths.TrafficWaiting(fact.peer), now=now)
+
+    def _began(self, fact: port.TrafficBegan, *, now: float) -> None:
+        self._rooms.paths.tell(paths.TrafficBegan(fact.peer), now=now)
 
     def _came_from(self, fact: port.CameFrom, *, now: float) -> None:
         heard = paths.Heard(fact.peer, Direct(fact.via, fact.endpoint), fact.size, True)
@@ -127,6 +158,7 @@ class Outside:
                 rooms.heard[node] = each.last_rx
                 rooms.gossip.tell(gossip.Heard(node), now=now)
         self._circuits_used(before, now=now)
+        self._outbound.vouch(now=now)
         for node in [key for key, gone in rooms.departed.items() if now - gone.since > DAY]:
             del rooms.departed[node]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from overlay.node import snapshot as shown
+from overlay.node.nat import describe, from_word
 from overlay.node.rooms import Rooms
 from overlay.paths.events import PathView
 from overlay.values import NodeId
@@ -28,21 +29,56 @@ def snapshot(rooms: Rooms, *, now: float) -> shown.Snapshot:
     peers = [_peer(rooms, record.id, now=now) for record in rooms.gossip.members()]
     known = {peer.id for peer in peers}
     peers += [_gone(rooms, node, now=now) for node in rooms.departed if node.hex() not in known]
-    punch = rooms.setup.punch
     return shown.Snapshot(
         version=rooms.setup.version,
         network=shown.Network(rooms.setup.keys.name, 1 + sum(peer.state != "gone" for peer in peers)),
         self=_self(rooms, now=now),
         peers=sorted(peers, key=lambda peer: (peer.state == "gone", peer.name, peer.id)),
-        punch=shown.Punch(
-            nat3_nat4=punch.nat3_nat4,
-            nat4_nat4=punch.nat4_nat4,
-            max_entries=punch.max_entries,
-            max_pps=punch.max_pps,
-        ),
+        punch=_punch(rooms, now=now),
         drops=_drops(rooms),
         problems=rooms.problems.listed(now=now),
     )
+
+
+def _punch(rooms: Rooms, *, now: float) -> shown.Punch:
+    config, budget = rooms.paths.punching.config, rooms.paths.punching.budget(now=now)
+    return shown.Punch(
+        enabled=config.enabled,
+        nat3_nat4=config.nat3_nat4,
+        nat4_nat4=config.nat4_nat4,
+        probes_sent=budget.probes_sent,
+        probes_received=budget.probes_received,
+        entries_live=budget.entries_live,
+        max_entries=config.max_entries,
+        max_pps=config.max_pps,
+    )
+
+
+def _punch_state(rooms: Rooms, node: NodeId, *, now: float) -> shown.PunchState:
+    view = rooms.paths.punching.view(node, now=now)
+    return shown.PunchState(
+        # Direct without an attempt is no success of the engine's.
+        state="idle" if view.state == "succeeded" and not view.attempts else view.state,
+        strategy=view.strategy or None,
+        attempts=view.attempts,
+        probes=view.probes,
+        planned=view.planned,
+        reason=view.reason or None,
+        text=view.text or None,
+        retry_s=round(max(0.0, view.retry - now), 1) if view.retry is not None else None,
+    )
+
+
+def _peer_nat(rooms: Rooms, node: NodeId, word: str, *, now: float) -> shown.Nat:
+    """What the peer's engine told ours, else what its record says."""
+    remote = rooms.paths.punching.view(node, now=now).remote
+    return describe(remote if remote is not None else from_word(word))
+
+
+def own_nat(rooms: Rooms, *, now: float) -> shown.Nat:
+    """What is known of our own NAT."""
+    age = rooms.paths.punching.profile_age(now=now)
+    return describe(rooms.paths.punching.profile, age=age)
 
 
 def _self(rooms: Rooms, *, now: float) -> shown.Self:
@@ -57,7 +93,7 @@ def _self(rooms: Rooms, *, now: float) -> shown.Self:
         port=setup.port,
         uptime_s=round(now - rooms.started, 1),
         endpoints=[shown.OwnEndpoint(str(each), kind) for each, kind in rooms.paths.own_endpoints()],
-        nat=shown.Nat(),
+        nat=own_nat(rooms, now=now),
     )
 
 
@@ -88,8 +124,8 @@ def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         rx_bytes=counted.rx_bytes if counted is not None else 0,
         tx_bytes=counted.tx_bytes if counted is not None else 0,
         handshake_s=round(now - handshake, 1) if handshake is not None else None,
-        nat=shown.Nat(),
-        punch=shown.PunchState(),
+        nat=_peer_nat(rooms, node, record.nat if record is not None else "", now=now),
+        punch=_punch_state(rooms, node, now=now),
     )
 
 
@@ -110,7 +146,7 @@ def _gone(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         rx_bytes=0,
         tx_bytes=0,
         handshake_s=None,
-        nat=shown.Nat(),
+        nat=describe(from_word(gone.record.nat)),
         punch=shown.PunchState(),
     )
 
@@ -126,6 +162,7 @@ def _drops(rooms: Rooms) -> dict[str, int]:
         rooms.session.drops,
         rooms.relay.drops,
         rooms.paths.drops,
+        rooms.paths.punching.drops,
         rooms.gossip.drops,
         rooms.partial.drops,
         rooms.counters.drops,

@@ -49,6 +49,7 @@ class Rooms:
         self.own = setup.identity.id
         self.started = now
         self.relay_on = setup.relay
+        self.stun = setup.stun
         self.out: deque[Command] = deque()
         self.news: deque[Event] = deque()
         self.problems = Problems(self.news)
@@ -68,6 +69,8 @@ class Rooms:
         self.counters = Counters({}, {}, {})
         self.used: dict[Label, int] = {}
         """Bytes by circuit label since `relay` was last told."""
+        self.vouched: dict[tuple[NodeId, NodeId, str], int] = {}
+        """(to, about, host) -> how often we said that we hear that member from that host."""
         self.drops: dict[str, int] = {}
         self.left = False
         self.partial = Reassembly()
@@ -87,7 +90,10 @@ class Rooms:
         self.paths = Paths(
             own=self.own,
             overlay=(ipv4_prefix(setup.keys.name), ipv6_prefix(setup.keys.name)),
+            punch=setup.punch,
+            stun=setup.stun,
             entropy=entropy,
+            now=now,
         )
 
     def _taken(self, label: Label) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.identity import Identity, NetworkKeys
-from punch.config import PunchConfig
+from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint
 
 
@@ -35,6 +35,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     relay: bool
     """We carry for others."""
     punch: PunchConfig
+    stun: StunConfig = StunConfig()
     ciphers: tuple[str, ...]
     """What this CPU seals well, in the fixed order."""
     offloads: int

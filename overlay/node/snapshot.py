@@ -8,7 +8,7 @@ SCHEMA = 1
 
 
 class Nat(Struct, frozen=True, kw_only=True):
-    """A NAT profile on the RFC 4787 axes and in people's words; all unknown until the punch engine measures."""
+    """A NAT profile on the RFC 4787 axes and in people's words; unknown where nothing was measured."""
 
     type: str = "unknown"
     mapping: str = "unknown"
@@ -63,9 +63,9 @@ class Path(Struct, frozen=True, kw_only=True):
 
 
 class PunchState(Struct, frozen=True, kw_only=True):
-    """How the search for a direct path goes; `off` until the engine lands."""
+    """How the search for a direct path goes."""
 
-    state: str = "off"
+    state: str = "idle"
     strategy: str | None = None
     attempts: int = 0
     probes: int = 0

@@ -9,9 +9,11 @@ from enum import Enum, auto
 from overlay.paths import commands as do
 from overlay.paths import events as happened
 from overlay.paths.endpoints import Surroundings
+from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId, guess_source
+from punch.commands import CloseSocket
 from punch.limiter import TokenBucket
 from punch.timers import Timers
 from punch.values import Endpoint, SocketId
@@ -48,6 +50,12 @@ class Timer(Enum):
     """Traffic waited in vain."""
     REDIAL = auto()
     """Sent for 5 s and nothing opened: a new handshake in parallel."""
+    HOLE = auto()
+    """A punched hole is to be proven by now, or looked at: does anybody use it?"""
+    RESOLVE_STUN = auto()
+    """Resolve the names of STUN servers again."""
+    NAT_SEEN = auto()
+    """Say what is known of our own NAT."""
 
 
 class Board:
@@ -58,6 +66,15 @@ class Board:
         self.entropy = entropy
         self.peers: dict[NodeId, Peer] = {}
         self.sockets: dict[SocketId, Endpoint] = {}
+        """Those on PORT: they dial."""
+        self.alternates: dict[SocketId, Endpoint] = {}
+        """Those on PORT + 1."""
+        self.engine_sockets: dict[SocketId, Endpoint] = {}
+        """Those the punch engine asked for."""
+        self.turned: deque[tuple[NodeId, bool]] = deque()
+        """Peers that came to be reached directly, or no longer are, for the engine."""
+        self.stale = False
+        """Our own endpoints or neighbours changed and the engine does not know."""
         self.around = Surroundings()
         self.timers: Timers[tuple[Timer, object]] = Timers()
         self.out: deque[do.Command] = deque()
@@ -98,6 +115,31 @@ class Board:
             peer = self.peers[node] = Peer(node)
         return peer
 
+    def fresh_way(self, peer: Peer, where: Direct) -> Way | None:
+        """The way that sends to the same endpoint by PORT, whatever local address it was known by; a socket of the
+        engine's is a way of its own."""
+        found = peer.ways.get(where)
+        if found is not None or where.via in self.engine_sockets:
+            return found
+        for key, way in peer.ways.items():
+            if isinstance(key, Direct) and key.endpoint == where.endpoint and key.via not in self.engine_sockets:
+                return way
+        return None
+
+    def drop_way(self, peer: Peer, where: Where) -> None:
+        """A way is no more, and with it the socket that only it used."""
+        if peer.ways.pop(where, None) is None:
+            return
+        for timer in (Timer.CHALLENGE, Timer.SIZE, Timer.HOLE):
+            self.timers.clear((timer, (peer.node, where)))
+        if isinstance(where, Direct) and self.engine_sockets.pop(where.via, None) is not None:
+            self.out.append(CloseSocket(where.via))
+
+    def self_view_changed(self) -> None:
+        """Our own endpoints or neighbours changed."""
+        self.stale = True
+        self.news.append(happened.SelfViewChanged())
+
     def drop(self, reason: str) -> None:
         """Count one message that led nowhere."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
@@ -111,12 +153,13 @@ class Board:
     def route(self, peer: Peer, way: Way) -> do.Route | None:
         """The way as the data plane needs it; a relayed one goes to the relay's own best direct way."""
         if isinstance(way.where, Direct):
-            return do.Route(way.where.via, way.where.endpoint, way.label, way.size, peer.small)
+            return do.Route(way.where.via, way.where.endpoint, way.label, way.size, peer.small, False)
         relay = self.peers.get(way.where)
         first = relay.best_direct() if relay is not None else None
         if first is None or not isinstance(first.where, Direct):
             return None
-        return do.Route(first.where.via, first.where.endpoint, way.label, min(way.size, first.size), peer.small)
+        size = min(way.size, first.size)
+        return do.Route(first.where.via, first.where.endpoint, way.label, size, peer.small, peer.watched)
 
     def view(self, peer: Peer) -> happened.PathView:
         """What we send on to `peer`, for people."""
@@ -160,7 +203,9 @@ class Board:
             self.news.append(happened.NeighbourDown(peer.node))
         else:
             self.news.append((happened.NeighbourMoved if before else happened.NeighbourUp)(peer.node))
-        self.news.append(happened.SelfViewChanged())
+        if before is None or after is None:
+            self.turned.append((peer.node, after is not None))
+        self.self_view_changed()
         for other in self.peers.values():
             if after is not None and before is None and other.known and not other.current and other is not peer:
                 self.timers.set((Timer.REACH, other.node), now)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from overlay.paths.facts import WayMessage, Where
 from overlay.values import Label, Link, NodeId
+from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
 from punch.values import Endpoint, SocketId
 
 
@@ -66,6 +67,8 @@ class Route(Struct, frozen=True):
     size: int
     small: bool
     """One datagram an envelope."""
+    watch: bool
+    """Tell TrafficBegan with the next packet."""
 
 
 class UseRoutes(Struct, frozen=True):
@@ -81,4 +84,19 @@ class GiveUpWaiting(Struct, frozen=True):
     peer: NodeId
 
 
-Command = Resolve | Dial | DropDial | FindRelay | WantCircuit | DropCircuit | SendOn | UseRoutes | GiveUpWaiting
+Command = (
+    Resolve
+    | Dial
+    | DropDial
+    | FindRelay
+    | WantCircuit
+    | DropCircuit
+    | SendOn
+    | UseRoutes
+    | GiveUpWaiting
+    | SendDatagram
+    | OpenSockets
+    | CloseSocket
+    | SendSignal
+)
+"""The last four are the engine's, asked as they are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.values import NodeId
-from punch.values import Endpoint
+from punch.values import Endpoint, NatProfile
 
 
 class PathView(Struct, frozen=True):
@@ -56,7 +56,22 @@ class NeighbourDown(Struct, frozen=True):
 
 
 class SelfViewChanged(Struct, frozen=True):
-    """Our own endpoints or neighbours changed: the record should say so."""
+    """Our own endpoints, neighbours or NAT profile changed: the record should say so."""
+
+
+class NatSeen(Struct, frozen=True):
+    """What is known of our own NAT changed."""
+
+    profile: NatProfile
+
+
+class PunchEnded(Struct, frozen=True):
+    """An attempt for a direct way to `peer` ended; `reason` is a fixed word, `text` for people."""
+
+    peer: NodeId
+    state: str
+    reason: str
+    text: str
 
 
 class AnsweredFrom(Struct, frozen=True):
@@ -93,6 +108,8 @@ Event = (
     | NeighbourMoved
     | NeighbourDown
     | SelfViewChanged
+    | NatSeen
+    | PunchEnded
     | AnsweredFrom
     | PongHeard
     | NobodyAnswers

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from overlay.values import Direct, Label, Link, NodeId
 from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
+from punch.config import Mode, PunchConfig, StunConfig
+from punch.signals import Signal
 from punch.values import Endpoint, SocketId
 
 WayMessage = Ping | Pong | Challenge | Answer | Report
@@ -15,11 +19,33 @@ Where = Direct | NodeId
 """The way a frame came or goes: a direct link, or the relay whose circuit it took."""
 
 
+Role = Literal["main", "alternate", "engine"]
+"""What a socket is for: PORT, PORT + 1 (STUN alone), or asked for by the punch engine."""
+
+
 class SocketOpened(Struct, frozen=True):
     """A UDP socket is open; a wildcard `local` host means the kernel chooses the source."""
 
     socket: SocketId
     local: Endpoint
+    request: int = 0
+    role: Role = "main"
+
+
+class SocketFailed(Struct, frozen=True):
+    """`missing` sockets of a request could not be opened."""
+
+    request: int
+    missing: int
+    error: str
+
+
+class SendFailed(Struct, frozen=True):
+    """The kernel refused a datagram."""
+
+    via: SocketId
+    to: Endpoint
+    error: str
 
 
 class SocketClosed(Struct, frozen=True):
@@ -32,6 +58,8 @@ class AddressesChanged(Struct, frozen=True):
     """This host's addresses as (address, prefix length, interface name)."""
 
     addresses: tuple[tuple[str, int, str], ...]
+    gateway: str = ""
+    """Names the default gateway."""
 
 
 class PeersGiven(Struct, frozen=True):
@@ -135,6 +163,61 @@ class Sent(Struct, frozen=True):
     where: Where
 
 
+class ProbeKeys(Struct, frozen=True):
+    """Probes to and from `peer` bear these keys from now on."""
+
+    peer: NodeId
+    epoch: int
+    seal_key: bytes
+    open_key: bytes
+
+
+class SignalHeard(Struct, frozen=True):
+    """The engine of `peer` says this to ours."""
+
+    peer: NodeId
+    signal: Signal
+
+
+class HostHeard(Struct, frozen=True):
+    """The member `by` states that it hears `peer` from the address `host`."""
+
+    by: NodeId
+    peer: NodeId
+    host: str
+
+
+class PunchPolicy(Struct, frozen=True):
+    """The engine's settings from now on."""
+
+    punch: PunchConfig
+    stun: StunConfig
+
+
+class PeerPolicy(Struct, frozen=True):
+    """Settings for one peer over the general ones; None: the general one."""
+
+    peer: NodeId
+    nat3_nat4: Mode | None
+    nat4_nat4: Mode | None
+
+
+class DirectAsked(Struct, frozen=True):
+    """A person wants a direct way to `peer` now."""
+
+    peer: NodeId
+
+
+class DetectAsked(Struct, frozen=True):
+    """Measure our NAT anew."""
+
+
+class TrafficBegan(Struct, frozen=True):
+    """User packets go to `peer` by a relay, after a pause."""
+
+    peer: NodeId
+
+
 class TrafficWaiting(Struct, frozen=True):
     """Packets for `peer` are held for want of a way or keys."""
 
@@ -166,7 +249,9 @@ class Leaving(Struct, frozen=True):
 
 Fact = (
     SocketOpened
+    | SocketFailed
     | SocketClosed
+    | SendFailed
     | AddressesChanged
     | PeersGiven
     | Resolved
@@ -181,6 +266,14 @@ Fact = (
     | Heard
     | MessageHeard
     | Sent
+    | ProbeKeys
+    | SignalHeard
+    | HostHeard
+    | PunchPolicy
+    | PeerPolicy
+    | DirectAsked
+    | DetectAsked
+    | TrafficBegan
     | TrafficWaiting
     | Traffic
     | PingAsked

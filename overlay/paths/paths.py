@@ -17,32 +17,48 @@ from overlay.paths.endpoints import Network, own_endpoints, scope
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
+from overlay.paths.punching import Punching
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
 from overlay.wire.messages import Answer, Challenge, Ping, Pong
-from punch.values import Endpoint, parse_endpoint
+from punch.config import PunchConfig, StunConfig
+from punch.values import Endpoint, SocketId, parse_endpoint
 
 MOST_SEEN = 4
 """Endpoints others heard us from that are kept."""
+SENDING = 1.5
+"""Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
 
 
 class Paths:
     """Ways to each peer, and which one carries now."""
 
-    def __init__(self, *, own: NodeId, overlay: tuple[Network, ...], entropy: random.Random) -> None:
+    def __init__(
+        self,
+        *,
+        own: NodeId,
+        overlay: tuple[Network, ...],
+        punch: PunchConfig,
+        stun: StunConfig,
+        entropy: random.Random,
+        now: float,
+    ) -> None:
         self._board = Board(own=own, entropy=entropy)
         self._board.around = msgspec.structs.replace(self._board.around, overlay=overlay)
         self._proving = Proving(self._board)
         self._dialling = Dialling(self._board, self._proving)
         self._upkeep = Upkeep(self._board, self._proving, self._dialling)
+        self._punching = Punching(self._board, self._proving, punch=punch, stun=stun, entropy=entropy, now=now)
         self._given: tuple[Endpoint, ...] = ()
-        self._surveyed = False
-        """This host's addresses were told, if only that there are none."""
+        self._network: tuple[tuple[tuple[str, int, str], ...], str] | None = None
+        """This host's addresses and gateway, once they were told, if only that there are none."""
         self._seen: dict[Endpoint, NodeId] = {}
         self._handlers: dict[type, Callable[..., None]] = {
             told.SocketOpened: self._socket_opened,
+            told.SocketFailed: self._punching.socket_failed,
             told.SocketClosed: self._socket_closed,
+            told.SendFailed: self._punching.send_failed,
             told.AddressesChanged: self._addresses_changed,
             told.PeersGiven: self._peers_given,
             told.Resolved: self._resolved,
@@ -57,6 +73,14 @@ class Paths:
             told.Heard: self._heard,
             told.MessageHeard: self._message_heard,
             told.Sent: self._sent,
+            told.ProbeKeys: self._punching.keys,
+            told.SignalHeard: self._punching.signal,
+            told.HostHeard: self._punching.host_heard,
+            told.PunchPolicy: self._punching.policy,
+            told.PeerPolicy: self._punching.peer_policy,
+            told.DirectAsked: self._direct_asked,
+            told.DetectAsked: lambda _, *, now: self._punching.detect(now=now),
+            told.TrafficBegan: self._traffic_began,
             told.TrafficWaiting: self._traffic_waiting,
             told.Traffic: self._traffic,
             told.PingAsked: self._ping_asked,
@@ -74,22 +98,35 @@ class Paths:
             Timer.NOBODY: lambda _, *, now: self._dialling.nobody(now=now),
             Timer.GIVE_UP: self._of_peer(self._give_up),
             Timer.REDIAL: self._of_peer(self._redial),
+            Timer.HOLE: self._punching.hole_due,
+            Timer.RESOLVE_STUN: lambda _, *, now: self._punching.resolve_again(now=now),
+            Timer.NAT_SEEN: lambda _, *, now: self._punching.say_profile(),
         }
+        self._punching.settle(self.own_endpoints, now=now)
 
     # --- the verbs ---
 
     def tell(self, fact: told.Fact, *, now: float) -> None:
         """Hand over what is known now."""
         self._handlers[type(fact)](fact, now=now)
+        self._punching.settle(self.own_endpoints, now=now)
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
+        """STUN or a probe came from `source` into socket `via`: the engine's."""
+        self._punching.receive(payload, source, via=via, now=now)
+        self._punching.settle(self.own_endpoints, now=now)
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
-        return self._board.timers.next()
+        moments = (self._board.timers.next(), self._punching.next_timeout())
+        return min((at for at in moments if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
         for timer, about in self._board.timers.expired(now):
             self._due[timer](about, now=now)
+        self._punching.handle_timeout(now=now)
+        self._punching.settle(self.own_endpoints, now=now)
 
     def commands(self) -> Iterator[do.Command]:
         """Drain what is to be done."""
@@ -107,6 +144,15 @@ class Paths:
     def drops(self) -> dict[str, int]:
         """Reason -> count."""
         return self._board.drops
+
+    @property
+    def punching(self) -> Punching:
+        """What is known of our NAT, and how the search for direct ways goes."""
+        return self._punching
+
+    def is_alternate(self, socket: SocketId) -> bool:
+        """Whether a socket is one on PORT + 1."""
+        return socket in self._board.alternates
 
     def peer(self, node: NodeId) -> Peer | None:
         """What is known of a peer."""
@@ -147,7 +193,8 @@ class Paths:
         """Our endpoints, best first, with how we know them."""
         ports = {local.is_ipv6: local.port for local in self._board.sockets.values()}
         own = self._board.around.own_hosts()
-        seen = [each for each in self._seen if each.host not in own]
+        found = (*self._punching.reflexive.values(), *self._seen)
+        seen = [each for each in dict.fromkeys(found) if each.host not in own]
         return own_endpoints(self._board.around, ports=ports, given=self._given, seen=seen)
 
     # --- facts ---
@@ -170,23 +217,32 @@ class Paths:
         return due
 
     def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
-        self._board.sockets[fact.socket] = fact.local
-        self._board.news.append(happened.SelfViewChanged())
+        board = self._board
+        sockets = {"main": board.sockets, "alternate": board.alternates, "engine": board.engine_sockets}[fact.role]
+        sockets[fact.socket] = fact.local
+        self._punching.socket_opened(fact, now=now)
+        if fact.role == "main":
+            board.self_view_changed()
 
     def _socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
-        self._board.sockets.pop(fact.socket, None)
+        for sockets in (self._board.sockets, self._board.alternates, self._board.engine_sockets):
+            sockets.pop(fact.socket, None)
+        self._punching.socket_closed(fact, now=now)
         for peer in list(self._board.peers.values()):
             gone = [key for key in peer.ways if isinstance(key, Direct) and key.via == fact.socket]
             for key in gone:
                 self._other_socket(peer, key, now=now)
             if gone:
                 self._board.settle(peer, now=now)
-        self._board.news.append(happened.SelfViewChanged())
+        self._board.self_view_changed()
 
     def _other_socket(self, peer: Peer, where: Direct, *, now: float) -> None:
-        """The socket of a way is gone: another of its family takes it over, in doubt until it is answered."""
-        way = peer.ways.pop(where)
-        self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
+        """The socket of a way is gone: another of its family takes it over, in doubt until it is answered; a hole goes
+        with its socket."""
+        way = peer.ways[where]
+        self._board.drop_way(peer, where)
+        if way.hole:
+            return
         via = self._board.socket_for(where.endpoint)
         if via is None or (fresh := Direct(via, where.endpoint)) in peer.ways:
             return
@@ -195,11 +251,13 @@ class Paths:
         self._proving.ask(peer, way, now=now)
 
     def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
-        if self._surveyed and fact.addresses == self._board.around.addresses:
+        network = (fact.addresses, fact.gateway)
+        if network == self._network:
             return
-        first, self._surveyed = not self._surveyed, True
+        first, self._network = self._network is None, network
         self._board.around = msgspec.structs.replace(self._board.around, addresses=fact.addresses)
-        self._board.news.append(happened.SelfViewChanged())
+        self._punching.network_changed(fact, now=now)
+        self._board.self_view_changed()
         if first:
             return
         self._dialling.redial_all(now=now)
@@ -217,12 +275,13 @@ class Paths:
                 self._board.drop("advertise_not_numeric")
         self._given = tuple(given)
         self._dialling.give(fact, now=now)
-        self._board.news.append(happened.SelfViewChanged())
+        self._board.self_view_changed()
 
     def _resolved(self, fact: told.Resolved, *, now: float) -> None:
         around = self._board.around
         fair = tuple(each for each in fact.endpoints if not around.is_overlay(each.host))
         error = fact.error or ("its address is inside the overlay" if fact.endpoints and not fair else "")
+        self._punching.resolved(fact)
         self._dialling.resolved(told.Resolved(fact.address, fair, error), now=now)
 
     def _member_known(self, fact: told.MemberKnown, *, now: float) -> None:
@@ -232,13 +291,19 @@ class Paths:
         peer.endpoints = fact.endpoints
         if changed:
             peer.misplaced = ()
-        own_public = [end.host for end, _ in self.own_endpoints() if scope(end.host) == "public"]
-        theirs = [end.host for end, kind in fact.endpoints if kind == "stun" and scope(end.host) == "public"]
-        peer.shares_public = any(host in own_public for host in theirs)
+        self._compare(peer)
+        self._board.stale = True
         if not peer.session:
             self._dialling.reach_soon(peer, now=now)
         elif changed:
             self._proving.try_endpoints(peer, now=now)
+
+    def _compare(self, peer: Peer) -> bool:
+        """Whether the peer is seen at a public host of ours, and was not before."""
+        ours = [end.host for end, _ in self.own_endpoints() if scope(end.host) == "public"]
+        theirs = [end.host for end, kind in peer.endpoints if kind == "stun" and scope(end.host) == "public"]
+        before, peer.shares_public = peer.shares_public, any(host in ours for host in theirs)
+        return peer.shares_public and not before
 
     def _member_forgotten(self, fact: told.MemberForgotten, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)
@@ -263,8 +328,9 @@ class Paths:
         self._dialling.session_up(peer, fact.link, now=now)
         self._upkeep.session_up(peer, now=now)
         if isinstance(fact.link, Direct):
-            way = peer.fresh_way(fact.link) or peer.way(fact.link, fact.label)
+            way = self._board.fresh_way(peer, fact.link) or peer.way(fact.link, fact.label)
             way.routable, way.candidate = True, False
+            way.dialled = way.dialled or fact.dialled
             way.heard(now=now)
             self._proving.ask(peer, way, now=now)
         elif fact.dialled and fact.link.relay not in peer.ways:
@@ -291,7 +357,9 @@ class Paths:
         self._seen[seen] = fact.peer
         while len(self._seen) > MOST_SEEN:
             del self._seen[next(iter(self._seen))]
-        self._board.news.append(happened.SelfViewChanged())
+        self._board.self_view_changed()
+        for peer in self._board.peers.values():
+            self._compare(peer)
 
     def _session_down(self, fact: told.SessionDown, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)
@@ -302,7 +370,9 @@ class Paths:
 
     def _end_session(self, peer: Peer, *, now: float) -> None:
         peer.session = False
-        peer.ways.clear()
+        for where in list(peer.ways):
+            self._board.drop_way(peer, where)
+        self._punching.peer_down(peer.node, now=now)
         if peer.reached:
             peer.reached = False
             self._board.news.append(happened.PeerSilent(peer.node))
@@ -326,7 +396,7 @@ class Paths:
         peer = self._board.peers.get(fact.peer)
         if peer is None:
             return
-        peer.ways.pop(fact.relay, None)
+        self._board.drop_way(peer, fact.relay)
         self._board.settle(peer, now=now)
         self._board.forget_stranger(peer)
         if peer.current:
@@ -366,7 +436,9 @@ class Paths:
             peer.last_tx = now
 
     def _traffic_waiting(self, fact: told.TrafficWaiting, *, now: float) -> None:
-        self._dialling.traffic_waiting(self._board.peer(fact.peer), now=now)
+        peer = self._board.peer(fact.peer)
+        self._dialling.traffic_waiting(peer, now=now)
+        self._punching.traffic(peer, now=now)
 
     def _traffic(self, fact: told.Traffic, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)
@@ -376,9 +448,30 @@ class Paths:
             peer.small = fact.small
             self._board.settle(peer, now=now)
         self._upkeep.traffic(peer, fact, now=now)
+        if fact.last_tx and fact.last_tx > now - SENDING:
+            self._punching.traffic(peer, now=now)
+        elif not peer.watched:
+            # A pause: the plane says when it is over.
+            peer.watched = True
+            self._board.settle(peer, now=now)
+
+    def _traffic_began(self, fact: told.TrafficBegan, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None:
+            peer.watched, peer.user_at = False, now
+            self._board.settle(peer, now=now)
+            self._punching.traffic(peer, now=now)
+
+    def _direct_asked(self, fact: told.DirectAsked, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None and peer.best_direct() is None:
+            self._punching.demanded(fact.peer, now=now)
 
     def _ping_asked(self, fact: told.PingAsked, *, now: float) -> None:
-        self._upkeep.ping(self._board.peer(fact.peer), fact.token, now=now)
+        peer = self._board.peer(fact.peer)
+        peer.user_at = now
+        self._upkeep.ping(peer, fact.token, now=now)
+        self._punching.traffic(peer, now=now)
 
     def _leaving(self, fact: told.Leaving, *, now: float) -> None:
         self._board.leaving = True

@@ -55,28 +55,26 @@ class Peer:
         self.tries = 0
         """Attempts to get a session since the last success."""
         self.dialled_direct = False
-        self.waiting = False
+        self.user_at = 0.0
+        """When user packets last went or came, by whatever way."""
+        self.watched = True
+        """The plane says when the next user packets go by a relay."""
+        self.holes: dict[Endpoint, float | None] = {}
+        """Endpoints that were reached through a punched hole, with its lifetime."""
+        self.let_go: dict[Endpoint, float] = {}
+        """Holes let go of late, until when: what still comes from there does not bring them back."""
 
     def way(self, where: Where, label: Label) -> Way:
         """The way at `where`, made when it is new."""
         way = self.ways.get(where)
         if way is None:
             if len(self.ways) >= MOST_WAYS:
-                spare = next((key for key, each in self.ways.items() if not each.proven), None)
+                spare = next((key for key, each in self.ways.items() if not (each.proven or each.hole)), None)
                 if spare is not None:
                     del self.ways[spare]
             way = self.ways[where] = Way(where, label)
         way.label = label
         return way
-
-    def fresh_way(self, where: Direct) -> Way | None:
-        """The way that sends to the same endpoint, whatever local address it was known by."""
-        found = self.ways.get(where)
-        if found is not None:
-            return found
-        return next(
-            (way for key, way in self.ways.items() if isinstance(key, Direct) and key.endpoint == where.endpoint), None
-        )
 
     def best_direct(self) -> Way | None:
         """The proven direct way that carries best."""

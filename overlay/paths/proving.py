@@ -47,7 +47,7 @@ class Proving:
             return
         where = way.where
         known = not isinstance(where, Direct) or way.routable
-        if way.tries >= (TRIES_KNOWN if known else TRIES):
+        if way.tries >= (TRIES_KNOWN if known and not way.hole else TRIES):
             self._unanswered(peer, way, now=now)
             return
         fair = known or way.candidate or not isinstance(where, Direct)
@@ -68,7 +68,7 @@ class Proving:
         if way.proven and not way.doubtful:
             return
         way.doubt()
-        peer.ways.pop(way.where, None)
+        self._board.drop_way(peer, way.where)
         if not isinstance(way.where, Direct):
             self._board.out.append(do.DropCircuit(peer.node, way.where))
         self._board.settle(peer, now=now)
@@ -104,7 +104,7 @@ class Proving:
 
     def answered(self, peer: Peer, where: Where, message: Answer, *, now: float) -> None:
         """An Answer counts only from where its Challenge went."""
-        way = peer.ways.get(where) or (peer.fresh_way(where) if isinstance(where, Direct) else None)
+        way = self._board.fresh_way(peer, where) if isinstance(where, Direct) else peer.ways.get(where)
         if way is None or not way.owns(message.token):
             self._board.drop("answer_unasked")
             return
@@ -118,6 +118,10 @@ class Proving:
         way.answered(message.token, now=now)
         way.heard(now=now)
         self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
+        if first and way.hole:
+            # The relay goes on beside it until something more came through.
+            way.doubtful = True
+            self._board.timers.set((Timer.HOLE, (peer.node, where)), now)
         if first and way.moved:
             self._leave_old(peer, way, now=now)
         self._board.settle(peer, now=now)
@@ -140,12 +144,14 @@ class Proving:
         """A frame came by no proven way: with the highest counter its source is a candidate, fed by its bytes."""
         if not peer.session:
             return
-        way = peer.fresh_way(where)
+        way = self._board.fresh_way(peer, where)
         if way is None:
-            if not highest:
+            if not highest or peer.let_go.get(where.endpoint, 0.0) > now:
                 return
             way = peer.way(where, peer.label)
             way.candidate = way.moved = True
+            way.hole = where.endpoint in peer.holes or where.via in self._board.engine_sockets
+            way.lifetime = peer.holes.get(where.endpoint)
         way.allowance += AMPLIFICATION * size
         if not way.proven and (not way.candidate or way.allowance >= BASE_SIZE):
             self.ask(peer, way, now=now)
@@ -160,7 +166,7 @@ class Proving:
             if via is None:
                 continue
             where = Direct(via, endpoint)
-            if peer.fresh_way(where) is None:
+            if self._board.fresh_way(peer, where) is None:
                 self.ask(peer, peer.way(where, peer.label), now=now)
 
     def dialable(self, peer: Peer) -> list[Endpoint]:

@@ -15,8 +15,15 @@ from overlay.wire.messages import Ping, Pong, Report
 
 KEEPALIVE = 25.0
 """Seconds without having sent, then a Ping (protocol section 5)."""
+HOLE_SHARE = 0.8
+"""Of a hole's learned lifetime; each side's own datagrams keep its own NAT's mapping (RFC 4787, REQ-6)."""
+HOLE_UNKNOWN = 12.0
+"""Seconds, where no lifetime is known: some carriers' NATs forget after 15 (nat-science section 1.3)."""
+HOLE_LEAST, HOLE_MOST = 3.0, 55.0
 SILENCE_IDLE = 65.0
 """Seconds without hearing an idle peer: two keepalives and a margin."""
+SILENCE_HOLE = 125.0
+"""The same where the other side may keep a hole open with HOLE_MOST."""
 SILENCE_BUSY = 10.0
 """Seconds without hearing a peer that we keep sending to."""
 DOUBT_AFTER = 2.0
@@ -72,16 +79,17 @@ class Upkeep:
         """Ping where nothing was sent for long enough."""
         if not peer.session or self._board.leaving:
             return
-        if now - peer.last_tx >= KEEPALIVE - 0.001 and peer.current:
+        wait = _keepalive(peer)
+        if now - peer.last_tx >= wait - 0.001 and peer.current:
             self._ping(peer, 0, None, now=now)
             peer.last_tx = now
-        self._board.timers.set((Timer.KEEPALIVE, peer.node), max(peer.last_tx + KEEPALIVE, now + 1.0))
+        self._board.timers.set((Timer.KEEPALIVE, peer.node), max(peer.last_tx + wait, now + 1.0))
 
     def silence(self, peer: Peer, *, now: float) -> None:
         """Still there?"""
-        heard = peer.heard_at or 0.0
-        if now - heard < SILENCE_IDLE - 0.001:
-            self._board.timers.set((Timer.SILENCE, peer.node), heard + SILENCE_IDLE)
+        heard, patience = peer.heard_at or 0.0, SILENCE_HOLE if _by_hole(peer) is not None else SILENCE_IDLE
+        if now - heard < patience - 0.001:
+            self._board.timers.set((Timer.SILENCE, peer.node), heard + patience)
             return
         self._fall_silent(peer, now=now)
 
@@ -145,6 +153,7 @@ class Upkeep:
         self._report(peer, fact)
         sending = fact.last_tx > now - 1.5
         peer.last_tx = max(peer.last_tx, fact.last_tx)
+        peer.user_at = max(peer.user_at, fact.last_tx, fact.last_rx)
         if not sending or not peer.session or peer.heard_at is None:
             peer.busy_since = None
             return
@@ -186,3 +195,19 @@ class Upkeep:
         self._board.settle(peer, now=now)
         if peer.best_relayed() is None:
             self._board.out.append(do.FindRelay(peer.node))
+
+
+def _by_hole(peer: Peer) -> Way | None:
+    """The way in use, where it is a punched hole."""
+    way = peer.ways.get(peer.current[0]) if peer.current else None
+    return way if way is not None and way.hole else None
+
+
+def _keepalive(peer: Peer) -> float:
+    """Seconds without having sent until a Ping keeps the way in use open."""
+    way = _by_hole(peer)
+    if way is None:
+        return KEEPALIVE
+    if way.lifetime is None:
+        return HOLE_UNKNOWN
+    return min(HOLE_MOST, max(HOLE_LEAST, way.lifetime * HOLE_SHARE))

@@ -27,9 +27,12 @@ class Way:
         "_pending",
         "allowance",
         "candidate",
+        "dialled",
         "doubtful",
         "heard_at",
+        "hole",
         "label",
+        "lifetime",
         "moved",
         "proven_at",
         "routable",
@@ -61,6 +64,12 @@ class Way:
         """The peer was reached here: a handshake went to and fro, or a Challenge did. Being heard is no such proof."""
         self.candidate = False
         """The peer's frames came from here unasked: until proven, what goes there is taken from the allowance."""
+        self.dialled = False
+        """A handshake of ours was answered here: the peer listens there for anybody."""
+        self.hole = False
+        """It leads through a hole that was punched: kept open by its lifetime, let go when nobody uses it."""
+        self.lifetime: float | None = None
+        """Seconds the hole lives without traffic; None: not known."""
         self.allowance = 0
         """Bytes a candidate may still be sent (3x what it sent)."""
         self._pending: dict[bytes, tuple[float, int]] = {}

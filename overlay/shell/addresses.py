@@ -11,7 +11,7 @@ import socket
 import subprocess
 from typing import Any
 
-RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x100
+RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x40, 0x100
 """rtnetlink(7), linux/rtnetlink.h."""
 ALIAS = "overlay "
 """How the link alias of an overlay device begins: its addresses are never underlay."""
@@ -21,10 +21,11 @@ Addresses = tuple[tuple[str, int, str], ...]
 
 
 def open_bell() -> socket.socket | None:
-    """A non-blocking socket that becomes readable when links or addresses change; None where there is no netlink."""
+    """A non-blocking socket that becomes readable when links, addresses or IPv4 routes (the gateway) change; None
+    where there is no netlink."""
     try:
         bell = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        bell.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
+        bell.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR))
     except OSError:
         return None
     bell.setblocking(False)

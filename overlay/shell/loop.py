@@ -20,7 +20,7 @@ from overlay.node.core import Node
 from overlay.node.snapshot import Snapshot
 from overlay.shell.names import numeric, resolve
 from overlay.shell.storage import Storage
-from punch.commands import SendDatagram
+from punch.commands import CloseSocket, OpenSockets, SendDatagram
 from punch.values import Endpoint, SocketId
 
 TICK = 1.0
@@ -47,8 +47,14 @@ class Plane(Protocol):
 class Udp(Protocol):
     """What the loop needs of the UDP sockets."""
 
-    def send(self, via: SocketId, to: Endpoint, payload: bytes) -> None:
-        """Send one datagram; what the kernel refuses is lost like any other."""
+    def send(self, via: SocketId, to: Endpoint, payload: bytes, ttl: int = 0) -> None:
+        """Send one datagram; what the kernel refuses is lost like any other, and told."""
+
+    def open(self, command: OpenSockets) -> None:
+        """Open sockets, and tell what came of it."""
+
+    def close_socket(self, socket_id: SocketId) -> None:
+        """Close one of them."""
 
 
 class Device(Protocol):
@@ -82,7 +88,9 @@ class Loop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wall = time.time() - clock()
         self._do: dict[type, Callable[[Any], None]] = {
-            SendDatagram: lambda c: udp.send(c.via, c.to, c.payload),
+            SendDatagram: lambda c: udp.send(c.via, c.to, c.payload, c.ttl),
+            OpenSockets: udp.open,
+            CloseSocket: lambda c: udp.close_socket(c.socket),
             Resolve: self._resolve,
             Configure: self._configure,
             StorePeers: lambda c: storage.keep(records=c.records, endpoints=list(c.endpoints)),

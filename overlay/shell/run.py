@@ -34,6 +34,7 @@ from overlay.shell.names import advertised, own_label
 from overlay.shell.storage import Memory, Storage
 from overlay.shell.wiring import Wires
 from overlay.shell.words import words_for
+from punch.driver.network import gateway
 
 BELL_WAIT = 0.2
 """Seconds after the bell until addresses are read: changes come in flocks."""
@@ -107,6 +108,7 @@ class _Run:
             endpoints=memory.endpoints,
             relay=config.relay.enabled,
             punch=config.punch,
+            stun=config.stun,
             ciphers=best_ciphers(),
             offloads=wires.offloads,
             port=wires.udp.port,
@@ -130,9 +132,9 @@ class _Run:
             node.tell(_port_moved(setup.port, self._launch.config.node.port), now=clock())
         if self._keys is not None:
             node.tell(_keys_written(str(self._launch.debug_keys)), now=clock())
-        for socket_id, local in wires.udp.sockets():
-            node.tell(told.SocketOpened(socket_id, local), now=clock())
-        node.tell(told.AddressesChanged(addresses), now=clock())
+        for opened in wires.udp.sockets():
+            node.tell(opened, now=clock())
+        node.tell(told.AddressesChanged(addresses, gateway()), now=clock())
         loop.start(node)
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -186,7 +188,7 @@ class _Run:
             _LOG.warning("the config was not reread: %s", error.text)
             return
         advertise = await advertised(config.node.advertise)
-        self._loop.tell(told.PolicyChanged(config.relay.enabled, config.peers, advertise))
+        self._loop.tell(told.PolicyChanged(config.relay.enabled, config.peers, advertise, config.punch, config.stun))
         self._launch.say("reloaded", "the config was reread", None)
 
     async def _watch_addresses(self) -> None:
@@ -205,9 +207,9 @@ class _Run:
                 opened, closed = self._wires.udp.know(addresses)
                 for gone in closed:
                     self._loop.tell(told.SocketClosed(gone))
-                for came, local in opened:
-                    self._loop.tell(told.SocketOpened(came, local))
-                self._loop.tell(told.AddressesChanged(addresses))
+                for came in opened:
+                    self._loop.tell(came)
+                self._loop.tell(told.AddressesChanged(addresses, gateway()))
 
     def _look_for_device(self) -> None:
         dev = self._wires.dev

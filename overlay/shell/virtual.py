@@ -6,6 +6,7 @@ world --receive--> memory plane --data--> memory TUN
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -20,15 +21,23 @@ from overlay.node.core import Node
 from overlay.node.events import Event
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Snapshot
+from overlay.paths.facts import Role
 from overlay.shell.names import numeric
 from overlay.tun.memory import MemoryTun
-from punch.commands import SendDatagram
+from punch.commands import CloseSocket, OpenSockets, SendDatagram
 from punch.sim.host import Datagram
 from punch.values import Endpoint, SocketId, udp
 
 TICK = 1.0
 """Seconds between two pulls of the plane's counters, as in `shell.loop`."""
 V4, V6 = SocketId(1), SocketId(2)
+ABOVE4, ABOVE6 = SocketId(3), SocketId(4)
+"""PORT + 1."""
+FIRST_FRESH = 5
+FRESH_PORTS = (32768, 60999)
+"""Where a kernel takes fresh ports from (ip(7), ip_local_port_range)."""
+FILES = 1024
+"""Sockets the engine may have open at once, unless a test says less."""
 
 
 class VirtualNode:
@@ -42,9 +51,11 @@ class VirtualNode:
         keygen: Callable[[int], bytes],
         entropy: Any,
         resolver: dict[str, tuple[Endpoint, ...]] | None = None,
+        files: int = FILES,
         now: float,
     ) -> None:
-        """`addresses` as in AddressesChanged; `resolver` answers for names, numeric ones need none."""
+        """`addresses` as in AddressesChanged; `resolver` answers for names, numeric ones need none; `files`: sockets
+        the engine may have open at once."""
         self.tun = MemoryTun()
         self.seen: list[Event] = []
         """All events, oldest first."""
@@ -54,9 +65,20 @@ class VirtualNode:
         self._out: deque[Datagram] = deque()
         self._resolver = resolver if resolver is not None else {}
         self._next_tick = now + TICK
-        self._locals = {V4: udp("0.0.0.0", setup.port), V6: udp("::", setup.port)}
+        self._locals = {
+            V4: udp("0.0.0.0", setup.port),
+            V6: udp("::", setup.port),
+            ABOVE4: udp("0.0.0.0", setup.port + 1),
+            ABOVE6: udp("::", setup.port + 1),
+        }
+        self._by_port = {(local.is_ipv6, local.port): via for via, local in self._locals.items()}
+        self._ports = random.Random(setup.boot)
+        self._next_id = FIRST_FRESH
+        self._files = files
         self._do: dict[type, Callable[[Any], None]] = {
-            SendDatagram: lambda c: self._send(c.via, c.to, c.payload),
+            SendDatagram: lambda c: self._send(c.via, c.to, c.payload, c.ttl),
+            OpenSockets: self._open,
+            CloseSocket: lambda c: self._close(c.socket),
             Resolve: self._resolve,
             Configure: lambda c: self.tun.configure(c.ipv4, c.ipv6),
             StorePeers: lambda c: self.memory.update(records=c.records, endpoints=c.endpoints),
@@ -67,7 +89,8 @@ class VirtualNode:
         )
         self.node = Node(setup, keygen=keygen, entropy=entropy, now=now)
         for socket, local in self._locals.items():
-            self.node.tell(told.SocketOpened(socket, local), now=now)
+            role: Role = "alternate" if socket in (ABOVE4, ABOVE6) else "main"
+            self.node.tell(told.SocketOpened(socket, local, role=role), now=now)
         self.tell(told.AddressesChanged(addresses), now=now)
 
     # --- the host's verbs ---
@@ -75,10 +98,14 @@ class VirtualNode:
     def receive(self, payload: bytes, source: Endpoint, *, to: Endpoint, now: float) -> None:
         """A datagram came; one to another port than ours is nobody's."""
         self._now = now
-        via = V6 if to.is_ipv6 else V4
-        if to.port == self._locals[via].port:
+        via = self._by_port.get((to.is_ipv6, to.port))
+        if via is None:
+            return
+        if via in (ABOVE4, ABOVE6):
+            self._frame(payload, source, via)
+        else:
             self.plane.datagram(payload, source, via)
-            self._settle()
+        self._settle()
 
     def next_timeout(self) -> float | None:
         """The node's next moment, or the next second."""
@@ -136,8 +163,44 @@ class VirtualNode:
     def _fact(self, fact: port.Fact) -> None:
         self.node.tell(fact, now=self._now)
 
-    def _send(self, via: SocketId, to: Endpoint, payload: bytes) -> None:
-        self._out.append(Datagram(self._locals[V6 if to.is_ipv6 else V4], to, payload))
+    def _send(self, via: SocketId, to: Endpoint, payload: bytes, ttl: int = 0) -> None:
+        local = self._locals.get(via)
+        if local is not None and local.is_ipv6 == to.is_ipv6:
+            self._out.append(Datagram(local, to, payload, ttl))
+
+    @property
+    def fresh(self) -> list[Endpoint]:
+        """The sockets that the engine has open, or that ways took over."""
+        return [local for via, local in self._locals.items() if via >= FIRST_FRESH]
+
+    def _open(self, command: OpenSockets) -> None:
+        for opened in range(command.count):
+            port = self._free_port(command)
+            if port is None or len(self.fresh) >= self._files:
+                error = "EMFILE" if port is not None else "EADDRINUSE"
+                self.node.tell(told.SocketFailed(command.request, command.count - opened, error), now=self._now)
+                return
+            via, local = SocketId(self._next_id), udp("::" if command.ipv6 else "0.0.0.0", port)
+            self._next_id += 1
+            self._locals[via] = local
+            self._by_port[command.ipv6, port] = via
+            self.node.tell(told.SocketOpened(via, local, command.request, "engine"), now=self._now)
+
+    def _free_port(self, command: OpenSockets) -> int | None:
+        """As a kernel chooses: a random one that is free; None: there is none, or it is taken."""
+        if command.port:
+            return None if (command.ipv6, command.port) in self._by_port else command.port
+        low, high = FRESH_PORTS
+        for _ in range(1000):
+            port = self._ports.randint(low, high)
+            if (command.ipv6, port) not in self._by_port and not (command.parity == "even" and port % 2):
+                return port
+        return None
+
+    def _close(self, via: SocketId) -> None:
+        local = self._locals.pop(via, None)
+        if local is not None:
+            del self._by_port[local.is_ipv6, local.port]
 
     def _settle(self) -> None:
         for command in self.node.commands():

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from overlay.config.schema import Config
 from overlay.dataplane import port
 from overlay.dataplane.linux import LinuxPlane
+from overlay.node import facts as told
 from overlay.shell.carriers.udp import UdpCarrier
 from overlay.tun.linux import LinuxTun, open_tun
 from punch.values import Endpoint, SocketId
 
 Receive = Callable[[bytes, Endpoint, SocketId], None]
-Tell = Callable[[port.Fact], None]
+Tell = Callable[[told.Fact | port.Fact], None]
 
 
 class Wires:
@@ -52,7 +53,9 @@ class Wires:
     def connect(self, receive: Receive, tell: Tell) -> None:
         """From now on frames and facts go to the node."""
         self._receive, self._tell = receive, tell
-        self.plane.attach(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.plane.attach(loop)
+        self.udp.connect(loop, receive, tell)
 
     def close(self) -> None:
         """Everything goes, with its addresses and routes."""

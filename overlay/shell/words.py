@@ -22,6 +22,8 @@ def words_for(event: happened.Event) -> tuple[str, str, str | None] | None:
             return "peer_up", f"{event.name} is here: {path_words(event.path)}", event.name
         case happened.PathChanged():
             return "path", f"{event.name}: {path_words(event.path)}", event.name
+        case happened.PunchEnded(state="failed" | "infeasible"):
+            return "punch", f"{event.name} stays on the relay: {event.text}", event.name
         case happened.PeerGone():
             return "peer_gone", f"{event.name} {'left' if event.left else 'fell silent'}", event.name
         case happened.ProblemShown():

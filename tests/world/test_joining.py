@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from overlay.identity import network_keys
@@ -14,6 +15,7 @@ from overlay.node.facts import LeaveAsked, PolicyChanged, WallClockJumped
 from overlay.node.snapshot import Snapshot
 from punch.sim import Link
 from punch.values import Endpoint, udp
+from tests.kit.contract import STATUS, faults
 from tests.kit.village import Village
 
 
@@ -299,8 +301,9 @@ def test_a_snapshot_is_what_the_contract_says() -> None:
         snapshot = village.look("ann")
         assert isinstance(snapshot, Snapshot)
         assert snapshot.self.endpoints[0].kind == "public"
-        assert snapshot.punch.enabled is False
-        assert snapshot.peers[0].punch.state == "off"
+        assert snapshot.punch.enabled is True
+        assert snapshot.peers[0].punch.state == "idle"
+        assert faults(msgspec.to_builtins(snapshot), STATUS) == []
 
 
 def test_a_given_peer_that_left_is_dialled_until_it_is_back_even_without_its_memory() -> None:

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from overlay.dataplane import port
-from overlay.dataplane.linux import LinuxPlane, _endpoint, receive_batches, socket_address
+from overlay.dataplane.linux import LinuxPlane, endpoint_of, receive_batches, socket_address
 from overlay.dataplane.turns import TurnsLoop
 from overlay.wire.frame import HEADER
 from punch.values import Endpoint, SocketId
@@ -283,10 +283,10 @@ def test_endpoints_and_socket_addresses(endpoint: Endpoint, address: tuple[str, 
         family, other = other, family
     assert socket_address(family, endpoint) == address
     assert socket_address(other, endpoint) is None
-    assert _endpoint(address) == endpoint
+    assert endpoint_of(address) == endpoint
 
 
 def test_a_zone_this_host_does_not_have() -> None:
     assert socket_address(socket.AF_INET6, udp_endpoint("fe80::1%nosuch0", 5)) is None
     assert socket_address(socket.AF_INET6, udp_endpoint("fe80::1%12345", 5)) == ("fe80::1", 5, 0, 12345)
-    assert _endpoint(("fe80::1", 5, 0, 12345)) == udp_endpoint("fe80::1%12345", 5)
+    assert endpoint_of(("fe80::1", 5, 0, 12345)) == udp_endpoint("fe80::1%12345", 5)

@@ -6,6 +6,7 @@ from overlay.paths import commands as do
 from overlay.paths import facts as told
 from overlay.paths.paths import Paths
 from overlay.values import Direct, NodeId
+from punch.config import PunchConfig, StunConfig
 from punch.values import SocketId, udp
 
 VPS = udp("198.51.100.1", 27182)
@@ -13,7 +14,14 @@ VPS = udp("198.51.100.1", 27182)
 
 def paths() -> Paths:
     """A room with one IPv4 socket."""
-    room = Paths(own=NodeId(bytes(32)), overlay=(), entropy=random.Random(1))
+    room = Paths(
+        own=NodeId(bytes(32)),
+        overlay=(),
+        punch=PunchConfig(),
+        stun=StunConfig(),
+        entropy=random.Random(1),
+        now=0.0,
+    )
     room.tell(told.SocketOpened(SocketId(1), udp("0.0.0.0", 27182)), now=0.0)
     return room
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -15,11 +16,14 @@ import pytest
 
 from overlay.dataplane.linux import LinuxPlane
 from overlay.errors import OverlayError
-from overlay.shell.carriers.udp import UdpCarrier
+from overlay.node.facts import SendFailed, SocketFailed, SocketOpened
+from overlay.shell.carriers.udp import Told, UdpCarrier
+from punch.commands import OpenSockets
 from punch.values import Endpoint, SocketId, udp
 
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PROBE = 10, 23, 3
 UDP_GRO = 104
+IP_TTL, IP_RECVTTL = 2, 12
 HAS_IPV6 = Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text(encoding="ascii") != ""
 
 Frame = tuple[bytes, Endpoint, SocketId]
@@ -33,11 +37,14 @@ class Node:
         self.frames: list[Frame] = []
         self.plane = LinuxPlane(
             None,
-            receive=lambda payload, source, via: self.frames.append((payload, source, via)),
+            receive=self.take,
             tell=lambda fact: None,
             clock=self.loop.time,
         )
         self.plane.attach(self.loop)
+
+    def take(self, payload: bytes, source: Endpoint, via: SocketId) -> None:
+        self.frames.append((payload, source, via))
 
     def heard(self, count: int) -> list[Frame]:
         """Frames that came in, once there are `count`."""
@@ -88,10 +95,16 @@ def _taking(family: int, port: int) -> socket.socket:
 def test_both_versions_on_one_port(node: Node, free: int) -> None:
     with closing(UdpCarrier(free, may_move=False, plane=node.plane)) as carrier:
         assert (carrier.port, carrier.port_moved) == (free, False)
-        expected = [(SocketId(1), udp("0.0.0.0", free))]
+        found = [(each.socket, each.local, each.role) for each in carrier.sockets()]
         if HAS_IPV6:
-            expected.append((SocketId(2), udp("::", free)))
-        assert carrier.sockets() == expected
+            assert found == [
+                (SocketId(1), udp("0.0.0.0", free), "main"),
+                (SocketId(2), udp("::", free), "main"),
+                (SocketId(3), udp("0.0.0.0", free + 1), "alternate"),
+                (SocketId(4), udp("::", free + 1), "alternate"),
+            ]
+        else:
+            assert [local for _, local, _ in found] == [udp("0.0.0.0", free), udp("0.0.0.0", free + 1)]
 
 
 def test_options(node: Node, free: int) -> None:
@@ -134,7 +147,6 @@ def test_datagrams_both_ways(node: Node, free: int) -> None:
         peer.settimeout(2.0)
         here = udp(*peer.getsockname())
         peer.sendto(b"\x04 m1", ("127.0.0.1", free))
-        peer.sendto(b"\x04 dropped", ("127.0.0.1", free + 1))
         assert node.heard(1) == [(b"\x04 m1", here, SocketId(1))]
         carrier.send(SocketId(1), here, b"m2")
         assert peer.recvfrom(100) == (b"m2", ("127.0.0.1", free))
@@ -181,20 +193,87 @@ def test_replies_leave_from_the_address_that_was_asked(node: Node, free: int) ->
         peer.settimeout(2.0)
         opened, closed = carrier.know((("127.0.0.2", 8, "lo"), ("127.0.0.3", 8, "lo")))
         assert closed == []
-        assert [local for _, local in opened] == [udp("127.0.0.2", free), udp("127.0.0.3", free)]
-        assert carrier.sockets()[-2:] == opened
-        for id_, local in opened:
-            peer.sendto(b"\x04", (local.host, free))
+        assert [each.local for each in opened] == [
+            udp("127.0.0.2", free),
+            udp("127.0.0.2", free + 1),
+            udp("127.0.0.3", free),
+            udp("127.0.0.3", free + 1),
+        ]
+        assert [each.role for each in opened] == ["main", "alternate"] * 2
+        assert carrier.sockets()[-4:] == opened
+        carrier.connect(node.loop, node.take, lambda fact: None)
+        for each in opened:
+            peer.sendto(b"\x04", (each.local.host, each.local.port))
             ((_, source, via),) = node.heard(1)
-            assert via == id_
+            assert via == each.socket
             carrier.send(via, source, b"answer")
-            assert peer.recvfrom(100) == (b"answer", (local.host, free))
+            assert peer.recvfrom(100) == (b"answer", (each.local.host, each.local.port))
         again, closed = carrier.know((("127.0.0.2", 8, "lo"), ("127.0.0.4", 8, "lo")))
-        assert [local.host for _, local in again] == ["127.0.0.4"]
-        assert closed == [opened[1][0]]
+        assert [each.local.host for each in again] == ["127.0.0.4", "127.0.0.4"]
+        assert closed == [each.socket for each in opened[2:]]
         peer.sendto(b"\x04", ("127.0.0.3", free))
         assert node.heard(1)[0][2] == SocketId(1), "an address without an id is the wildcard's"
-        assert carrier.know((("127.0.0.2", 8, "lo"),)) == ([], [opened[0][0], again[0][0]])
+        assert carrier.know((("127.0.0.2", 8, "lo"),)) == ([], [each.socket for each in (*opened[:2], *again)])
+
+
+def test_sockets_that_are_asked_for(node: Node, free: int) -> None:
+    facts: list[Told] = []
+    with (
+        closing(UdpCarrier(free, may_move=False, plane=node.plane)) as carrier,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+    ):
+        carrier.connect(node.loop, node.take, facts.append)
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(2.0)
+        peer.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+        here = udp(*peer.getsockname())
+        carrier.open(OpenSockets(7, 3, parity="even"))
+        opened = [each for each in facts if isinstance(each, SocketOpened)]
+        assert [(each.request, each.role, each.local.host) for each in opened] == [(7, "engine", "0.0.0.0")] * 3
+        assert all(each.local.port % 2 == 0 for each in opened)
+        for each in opened:
+            carrier.send(each.socket, here, b"probe", 5)
+            payload, ancillary, _, source = peer.recvmsg(100, 64)
+            assert (payload, source[1]) == (b"probe", each.local.port)
+            assert [int.from_bytes(data, "little") for _, kind, data in ancillary if kind == IP_TTL] == [5]
+            peer.sendto(b"\x09", ("127.0.0.1", each.local.port))
+            assert node.heard(1) == [(b"\x09", here, each.socket)]
+        carrier.open(OpenSockets(8, 1, port=opened[0].local.port))
+        assert facts[3:] == [SocketFailed(8, 1, "EADDRINUSE")]
+        carrier.close_socket(opened[0].socket)
+        carrier.close_socket(SocketId(1))
+        carrier.open(OpenSockets(9, 1, port=opened[0].local.port))
+        assert isinstance(facts[4], SocketOpened)
+        assert facts[4].local == opened[0].local
+        assert facts[4].socket != opened[0].socket
+        carrier.send(SocketId(1), here, b"still here")
+        assert peer.recvfrom(100)[0] == b"still here"
+
+
+def test_what_the_kernel_refuses_is_told(node: Node, free: int) -> None:
+    facts: list[Told] = []
+    with closing(UdpCarrier(free, may_move=False, plane=node.plane)) as carrier:
+        carrier.connect(node.loop, node.take, facts.append)
+        carrier.send(SocketId(1), udp("255.255.255.255", 9), b"no permission")
+        assert facts == [SendFailed(SocketId(1), udp("255.255.255.255", 9), "EACCES")]
+        carrier.send(SocketId(1), udp("127.0.0.1", 9), bytes(65_508))
+        assert len(facts) == 1
+
+
+def test_when_files_are_used_up(node: Node, free: int) -> None:
+    facts: list[Told] = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with closing(UdpCarrier(free, may_move=False, plane=node.plane)) as carrier:
+        carrier.connect(node.loop, node.take, facts.append)
+        used = len(os.listdir("/proc/self/fd"))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, hard))
+            carrier.open(OpenSockets(1, 60))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert isinstance(facts[-1], SocketFailed)
+        assert facts[-1].error == "EMFILE"
+        assert facts[-1].missing + len(facts) - 1 == 60
 
 
 TRY = """

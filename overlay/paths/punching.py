@@ -1,0 +1,320 @@
+"""The keeper of the punch engine: facts of this room and its host in, what the engine asks and tells out.
+
+sockets, network, servers, keys, wants, signals --> engine --> datagrams, sockets, signals --> hall
+                                                      |
+          own endpoints, NAT profile <----------------+--> holes (claimed, proven, kept)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Callable
+from typing import Any
+
+from overlay.paths import events as happened
+from overlay.paths import facts as told
+from overlay.paths.board import Board, Timer
+from overlay.paths.holes import Holes
+from overlay.paths.peer import Peer
+from overlay.paths.proving import Proving
+from overlay.paths.servers import Servers
+from overlay.values import Direct, NodeId
+from punch import facts as tell
+from punch.commands import CloseSocket, Command
+from punch.config import PunchConfig, StunConfig
+from punch.engine import Engine
+from punch.events import (
+    AttemptEnded,
+    AttemptStarted,
+    BudgetView,
+    HoleOpened,
+    PeerView,
+    ProfileChanged,
+    ReflexiveFound,
+)
+from punch.values import Candidate, Endpoint, NatProfile, SocketId
+
+SAY_AFTER = 0.5
+"""Seconds a changed NAT profile waits for more of it before the record says so."""
+WANT_EVERY = 1.0
+"""Seconds between two tellings that traffic wants a direct way."""
+STUN_METHODS = 4
+"""First bytes below this are STUN's."""
+
+
+class Punching:
+    """The part of `paths` that owns the engine."""
+
+    def __init__(
+        self,
+        board: Board,
+        proving: Proving,
+        *,
+        punch: PunchConfig,
+        stun: StunConfig,
+        entropy: random.Random,
+        now: float,
+    ) -> None:
+        self._board = board
+        self._engine = Engine(punch, stun, entropy=entropy, now=now)
+        self._holes = Holes(board, proving, self._engine.tell)
+        self._servers = Servers(board)
+        self.config = punch
+        self.reflexive: dict[bool, Endpoint] = {}
+        """Where our main sockets are seen, by is-IPv6."""
+        self._keyed: dict[NodeId, None] = {}
+        """Peers the engine holds probe keys of ..."""
+        self._waiting: dict[NodeId, told.ProbeKeys] = {}
+        """... and those to which no way is proven yet."""
+        self._wanted: dict[NodeId, float] = {}
+        self._hosts: dict[NodeId, str] = {}
+        """Where we hear peers from, as last told."""
+        self._network: tuple[str, tuple[str, ...]] | None = None
+        self._told: tuple[Any, ...] = ((), tell.ServersKnown(()))
+        """Candidates and servers as last told."""
+        self._servers.name(stun.servers, now=now)
+        self._events: dict[type, Callable[..., None]] = {
+            HoleOpened: self._hole_opened,
+            ProfileChanged: self._profile_changed,
+            ReflexiveFound: self._reflexive_found,
+            AttemptStarted: lambda event, *, now: None,
+            AttemptEnded: self._attempt_ended,
+        }
+
+    # --- verbs of the engine ---
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
+        """STUN or a probe came in."""
+        self._engine.receive(payload, source, via=via, now=now)
+
+    def next_timeout(self) -> float | None:
+        """When the engine wants to be woken."""
+        return self._engine.next_timeout()
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Let the engine do what is due."""
+        at = self._engine.next_timeout()
+        if at is not None and at <= now:
+            self._engine.handle_timeout(now=now)
+
+    def settle(self, candidates: Callable[[], list[tuple[Endpoint, str]]], *, now: float) -> None:
+        """Tell the engine what changed, and pass on what it asks and tells, until both are silent."""
+        board, busy = self._board, True
+        for node in list(self._waiting):
+            peer = board.peers.get(node)
+            if peer is not None and peer.current:
+                self._introduce(peer, now=now)
+        while busy:
+            busy = board.stale or bool(board.turned)
+            if board.stale:
+                board.stale = False
+                self._follow(candidates(), now=now)
+            while board.turned:
+                node, direct = board.turned.popleft()
+                if node in self._keyed:
+                    self._engine.tell(tell.PeerDirect(node, direct), now=now)
+            for event in self._engine.events():
+                busy = True
+                self._events[type(event)](event, now=now)
+        board.out.extend(command for command in self._engine.commands() if self._is_its(command))
+
+    def _is_its(self, command: Command) -> bool:
+        """Whether the engine may have that: not to close a socket that became a way's."""
+        if not isinstance(command, CloseSocket):
+            return True
+        if self._holes.uses(command.socket):
+            return False
+        return self._board.engine_sockets.pop(command.socket, None) is not None
+
+    def _follow(self, endpoints: list[tuple[Endpoint, str]], *, now: float) -> None:
+        candidates = tuple(Candidate(endpoint, kind) for endpoint, kind in endpoints)
+        servers = self._servers.known()
+        self._hear(now=now)
+        before, self._told = self._told, (candidates, servers)
+        if candidates != before[0]:
+            self._engine.tell(tell.CandidatesChanged(candidates), now=now)
+        if servers != before[1]:
+            self._engine.tell(servers, now=now)
+
+    def _hear(self, *, now: float) -> None:
+        """Where we hear peers from ourselves: what they ask to be touched at is there."""
+        for node in self._keyed:
+            peer = self._board.peers.get(node)
+            way = peer.best_direct() if peer is not None and peer.session else None
+            if way is not None and isinstance(way.where, Direct):
+                host = way.where.endpoint.host
+                if self._hosts.get(node) != host:
+                    self._hosts[node] = host
+                    self._engine.tell(tell.PeerHeard(node, host), now=now)
+
+    # --- what the host knows ---
+
+    def socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
+        """One of ours, or one that the engine asked for."""
+        self._engine.tell(tell.SocketOpened(fact.socket, fact.local, fact.request, fact.role), now=now)
+
+    def socket_failed(self, fact: told.SocketFailed, *, now: float) -> None:
+        """Sockets the engine asked for are not to be had."""
+        self._engine.tell(tell.SocketFailed(fact.request, fact.missing, fact.error), now=now)
+
+    def socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
+        """A socket is gone."""
+        self._engine.tell(tell.SocketClosed(fact.socket), now=now)
+
+    def send_failed(self, fact: told.SendFailed, *, now: float) -> None:
+        """The kernel refused a datagram."""
+        self._engine.tell(tell.SendFailed(fact.via, fact.to, fact.error), now=now)
+
+    def network_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
+        """Addresses or gateway are others now."""
+        network = _key(fact), tuple(address for address, _, _ in fact.addresses)
+        if network == self._network:
+            return
+        first, self._network = self._network is None, network
+        self.reflexive.clear()
+        self._engine.tell(tell.NetworkChanged(*network), now=now)
+        if not first:
+            self._servers.resolve(now=now)
+
+    def resolved(self, fact: told.Resolved) -> None:
+        """Perhaps the name of a STUN server."""
+        if self._servers.resolved(fact):
+            self._board.stale = True
+
+    def resolve_again(self, *, now: float) -> None:
+        """Names of STUN servers are old."""
+        self._servers.resolve(now=now)
+
+    # --- peers ---
+
+    def keys(self, fact: told.ProbeKeys, *, now: float) -> None:
+        """Probes of a peer can be told from forgeries; the engine hears of it once some way to the peer is proven."""
+        self._waiting[fact.peer] = fact
+
+    def _introduce(self, peer: Peer, *, now: float) -> None:
+        keys = self._waiting.pop(peer.node)
+        first = self._board.own < peer.node
+        self._keyed[peer.node] = None
+        self._board.stale = True
+        self._engine.tell(tell.PeerUp(peer.node, keys.seal_key, keys.open_key, keys.epoch, first), now=now)
+        self._engine.tell(tell.PeerDirect(peer.node, peer.best_direct() is not None), now=now)
+
+    def peer_down(self, node: NodeId, *, now: float) -> None:
+        """No session with a peer is left."""
+        self._wanted.pop(node, None)
+        self._hosts.pop(node, None)
+        self._waiting.pop(node, None)
+        if node in self._keyed:
+            del self._keyed[node]
+            self._engine.tell(tell.PeerDown(node), now=now)
+
+    def traffic(self, peer: Peer, *, now: float) -> None:
+        """Packets for the peer are on their way; where a relay carries them, a direct way is wanted."""
+        if not peer.current or not isinstance(peer.current[0], bytes) or peer.node not in self._keyed:
+            return
+        if now - self._wanted.get(peer.node, -WANT_EVERY) >= WANT_EVERY - 0.001:
+            self._wanted[peer.node] = now
+            self._engine.tell(tell.PeerWanted(peer.node, "traffic"), now=now)
+
+    def demanded(self, node: NodeId, *, now: float) -> None:
+        """A person wants a direct way now."""
+        if node in self._keyed:
+            self._engine.tell(tell.PeerWanted(node, "demand"), now=now)
+
+    def signal(self, fact: told.SignalHeard, *, now: float) -> None:
+        """The engine of a peer speaks."""
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None and fact.peer in self._waiting:
+            self._introduce(peer, now=now)
+        if fact.peer in self._keyed:
+            self._engine.tell(tell.SignalReceived(fact.peer, fact.signal), now=now)
+        else:
+            self._board.drop("signal_early")
+
+    def host_heard(self, fact: told.HostHeard, *, now: float) -> None:
+        """A member vouches for a peer's address."""
+        try:
+            host = str(ipaddress.ip_address(fact.host))
+        except ValueError:
+            self._board.drop("heard_malformed")
+            return
+        if fact.by == fact.peer or fact.peer == self._board.own:
+            self._board.drop("heard_foreign")
+            return
+        self._engine.tell(tell.Heard(fact.peer, host, fact.by), now=now)
+
+    # --- settings ---
+
+    def policy(self, fact: told.PunchPolicy, *, now: float) -> None:
+        """Settings from now on."""
+        self.config = fact.punch
+        self._engine.tell(tell.PolicyChanged(fact.punch, fact.stun), now=now)
+        self._servers.name(fact.stun.servers, now=now)
+        self._board.stale = True
+
+    def peer_policy(self, fact: told.PeerPolicy, *, now: float) -> None:
+        """Settings for one peer."""
+        self._engine.tell(tell.PeerPolicy(fact.peer, fact.nat3_nat4, fact.nat4_nat4), now=now)
+
+    def detect(self, *, now: float) -> None:
+        """Measure our NAT anew."""
+        self._servers.resolve(now=now)
+        self._engine.tell(tell.DetectAsked(), now=now)
+
+    # --- what the engine tells ---
+
+    def hole_due(self, about: Any, *, now: float) -> None:
+        """A claimed hole is due."""
+        self._holes.due(about, now=now)
+
+    def _hole_opened(self, event: HoleOpened, *, now: float) -> None:
+        self._holes.claim(event, now=now)
+
+    def _profile_changed(self, event: ProfileChanged, *, now: float) -> None:
+        if self._board.timers.get((Timer.NAT_SEEN, None)) is None:
+            self._board.timers.set((Timer.NAT_SEEN, None), now + SAY_AFTER)
+
+    def say_profile(self) -> None:
+        """The profile has settled."""
+        self._board.news.append(happened.NatSeen(self._engine.profile))
+        self._board.self_view_changed()
+
+    def _reflexive_found(self, event: ReflexiveFound, *, now: float) -> None:
+        if self.reflexive.get(event.endpoint.is_ipv6) != event.endpoint:
+            self.reflexive[event.endpoint.is_ipv6] = event.endpoint
+            self._board.self_view_changed()
+
+    def _attempt_ended(self, event: AttemptEnded, *, now: float) -> None:
+        ended = happened.PunchEnded(NodeId(event.peer), event.state, event.reason, event.text)
+        self._board.news.append(ended)
+
+    # --- queries ---
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Of the engine."""
+        return dict(self._engine.drops)
+
+    @property
+    def profile(self) -> NatProfile:
+        """What is known of our own NAT."""
+        return self._engine.profile
+
+    def profile_age(self, *, now: float) -> float | None:
+        """Seconds since it was measured."""
+        return self._engine.profile_age(now)
+
+    def view(self, node: NodeId, *, now: float) -> PeerView:
+        """How the punching for a peer goes."""
+        return self._engine.view(node, now)
+
+    def budget(self, *, now: float) -> BudgetView:
+        """What was sent and may be sent."""
+        return self._engine.budget(now)
+
+
+def _key(fact: told.AddressesChanged) -> str:
+    """Names a network by its gateway and prefixes; addresses inside a prefix change, temporary ones daily."""
+    nets = [str(ipaddress.ip_interface(f"{address}/{length}").network) for address, length, _ in fact.addresses]
+    return " ".join((fact.gateway, *dict.fromkeys(nets)))
