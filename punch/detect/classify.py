@@ -26,7 +26,12 @@ from punch.values import Allocation, Endpoint, Filtering, Mapping, NatProfile
 Towards = Literal["main", "port", "host"]
 """The server's endpoint, its other port, another host."""
 
-PORTS = 65536 - 1024
+LOWEST = 1024
+PORTS = 65536 - LOWEST
+LEAST_BLOCK = 512
+"""Ports in a block at least: measured are 512 and more (nat-science 1.3)."""
+FILLED = 0.6
+"""Part of a block that the ports must fill, so that it is one."""
 ENOUGH = 5
 """Mappings that say something of the allocator (nat-science 4.3)."""
 SURE = 8
@@ -83,7 +88,7 @@ def classify(tests: Tests) -> NatProfile:
     mapping = _mapping(tests.seen)
     made = mappings(tests.seen, mapping)
     open_ = _is_open(tests)
-    allocation: Allocation = "preserving" if open_ else _allocation(made)
+    allocation: Allocation = "preserving" if open_ or _keeps(tests.seen) else _allocation(made)
     step, foreign = _pace(made) if allocation == "sequential" else (0, None)
     if allocation == "sequential" and step == 0:
         allocation = "cluster"
@@ -93,7 +98,7 @@ def classify(tests: Tests) -> NatProfile:
         allocation=allocation,
         step=step,
         foreign=foreign,
-        block=_block(made) if allocation in ("block", "cluster") else None,
+        block=_range(_main_host(made)) if allocation in ("block", "cluster") else None,
         pooling=_pooling(made),
         parity=_parity(made),
         poisonable=tests.poisonable if mapping == "eim" else None,
@@ -190,17 +195,35 @@ def _main_host(made: tuple[Sample, ...]) -> tuple[Sample, ...]:
     return tuple(sample for sample in made if sample.host == host)
 
 
+def _keeps(seen: tuple[Seen, ...]) -> bool:
+    """Whether the first mapping of a socket tends to have its port; for the second it may be taken, by the first."""
+    firsts = [each for each in seen if each.towards == "main" and each.external is not None]
+    kept = sum(each.external is not None and each.external.port == each.local for each in firsts)
+    return kept >= max(2.0, KEPT * len(firsts))
+
+
 def _allocation(made: tuple[Sample, ...]) -> Allocation:
     samples = _main_host(made)
     if len(samples) < 3:
         return "unknown"
-    if sum(sample.external == sample.local for sample in samples) >= max(2.0, KEPT * len(samples)):
-        return "preserving"
     weights = Posterior(samples, (), profile=NatProfile(), entropy=random.Random(0)).weights()
     family = max(weights, key=weights.__getitem__)
+    if family in ("block", "cluster"):
+        return _narrow_kind(samples, family)
     if weights[family] < CREDIBLE:
         return "unknown"
     return family  # type: ignore[return-value]
+
+
+def _narrow_kind(samples: tuple[Sample, ...], family: str) -> Allocation:
+    """A block is aligned and filled; what is narrower than any that providers give out is a cluster."""
+    low, size = _range(samples)
+    ports = [sample.external for sample in samples]
+    width = max(ports) - min(ports) + 1
+    aligned = size >= LEAST_BLOCK and (low - LOWEST) % size == 0
+    if aligned and _likely(width, len(ports)) >= FILLED * size:
+        return "block"
+    return "cluster" if width < LEAST_BLOCK or family == "cluster" else "block"
 
 
 def _pace(made: tuple[Sample, ...]) -> tuple[int, float | None]:
@@ -221,18 +244,20 @@ def _pace(made: tuple[Sample, ...]) -> tuple[int, float | None]:
     return 0, None
 
 
-def _block(made: tuple[Sample, ...]) -> tuple[int, int] | None:
-    """The range outside ports come from: the aligned block that all fit into, if it is not much wider than they are."""
-    ports = sorted(sample.external for sample in _main_host(made))
-    if len(ports) < ENOUGH:
-        return None
+def _likely(width: int, count: int) -> float:
+    """The size of a range, from the width of `count` ports drawn from it."""
+    return width * (count + 1) / (count - 1)
+
+
+def _range(samples: tuple[Sample, ...]) -> tuple[int, int]:
+    """Where outside ports come from: the aligned block that all fit into, if it is not much wider than they are."""
+    ports = sorted(sample.external for sample in samples)
     low, width = ports[0], ports[-1] - ports[0] + 1
-    likely = width * (len(ports) + 1) / (len(ports) - 1)
     size = 64
     while size < PORTS:
-        base = (low - 1024) // size * size + 1024
+        base = (low - LOWEST) // size * size + LOWEST
         if base + size > ports[-1]:
-            return (base, size) if size <= 2 * likely else (low, width)
+            return (base, size) if size <= 2 * _likely(width, len(ports)) else (low, width)
         size *= 2
     return low, width
 

@@ -21,7 +21,7 @@ FIRST_WAITS = (0.2, 0.4, 0.8, 1.2)
 LATER_WAITS = (0.5, 1.0)
 """Seconds between repeats at first, and when all were silent before."""
 MOMENT = 0.02
-"""Seconds that others have to answer after the first, at least; half its round trip at most."""
+"""Seconds there and back that are reckoned with at least."""
 
 
 class Target(Struct, frozen=True):
@@ -68,6 +68,10 @@ class Hello:
         """Where the main socket is seen."""
         self._targets = asked
         self._open = len(asked)
+        self._waits = waits
+        self._rtt = 0.0
+        self._helped = False
+        """Another host answered, or there is none to wait for."""
         self._answers: list[tuple[Target, Answer]] = []
         self._moment: float | None = None
         self.done = False
@@ -98,8 +102,13 @@ class Hello:
             return
         self.reflexive = self.reflexive or result.message.seen
         self._answers.append((self._targets[result.question.what[1]], result))
-        if len(self._answers) == 1:
-            self._moment = now + max(MOMENT, (now - result.sent) / 2)
+        hosts = {each.endpoint.host for each, _ in self._answers}
+        self._rtt = self._rtt or max(MOMENT, now - result.sent)
+        if self._helped or len(hosts) > 1 or len({each.endpoint.host for each in self._targets}) == 1:
+            self._moment = self._moment if self._helped else now + self._rtt / 2
+            self._helped = True
+        else:
+            self._moment = max(now, result.sent + self._waits[0]) + 1.5 * self._rtt
 
     def server(self) -> Server:
         """Whom the tests go to, and who helps. Only after somebody answered."""
