@@ -6,17 +6,22 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from overlay.errors import UsageError
+from punch.sim.model import HIGH_PORT, LOW_PORT, NatModel
+from punch.sim.zoo import KINDS
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")
 """Names of segments are device names (15 bytes, `linux/if.h`); hosts and routers are named alike."""
 
 _PORTS = re.compile(r"(\d{1,5})-(\d{1,5})")
+
+SEQUENTIAL_PORTS = "20000-24095"
+"""Enough that a counter does not come round within the life of an entry, and few enough for a map."""
 
 Links = dict[str, tuple[str, ...]]
 """Segment name -> the addresses held there (without prefix length)."""
@@ -40,19 +45,63 @@ class Host(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Router(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A home router: forwards, translates IPv4 if `nat` says so, and lets nothing new in from outside."""
+    """A home router: forwards, translates IPv4 if `nat` or `userspace` says so, and lets nothing new in from outside.
+
+    `nat` is done by netfilter; `userspace` is a model of punch.sim that a program beside the lab runs on a TUN.
+    """
 
     links: Links
+    """Of the outside addresses, netfilter uses the first, a userspace NAT all."""
     outside: str
     """The segment towards the internet."""
-    nat: Literal["none", "masquerade", "masquerade fully-random"] = "none"
-    """netfilter's words: `masquerade` keeps ports where it can (NAT3), `fully-random` draws one a flow (NAT4)."""
+    nat: Literal["none", "masquerade", "masquerade fully-random", "sequential"] = "none"
+    """netfilter's words: `masquerade` keeps ports where it can (NAT3), `fully-random` draws one a flow (NAT4);
+    `sequential` counts through `ports` by a `numgen` map (NAT4, nat-science section 1.2)."""
     ports: str = ""
-    """Range of outside ports, `40000-49999`; empty: netfilter's own."""
+    """Range of outside ports, `40000-49999`; empty: netfilter's own, for sequential 20000-24095."""
+    step: Annotated[int, Meta(ge=-4096, le=4096)] = 1
+    """sequential: what the counter advances by."""
+    input: Literal["drop", "reject", "accept"] = "drop"
+    """What becomes of packets to the router itself that nobody asked for (nat-science section 5.4)."""
+    foreign: Annotated[float, Meta(ge=0.0, le=2000.0)] = 0.0
+    """Mappings a second that somebody else makes here; a userspace NAT has them in its model."""
+    userspace: str | NatModel = ""
+    """A model in netfilter's place: its fields, or the name of a kind of punch.sim.zoo that is one NAT."""
     udp: bool = True
     """False: forwards no UDP at all."""
     gateway: str = ""
     """The next router outwards (double NAT)."""
+
+    @property
+    def translates(self) -> bool:
+        """Whether addresses behind it are hidden."""
+        return self.nat != "none" or bool(self.userspace)
+
+    @property
+    def port_range(self) -> tuple[int, int]:
+        """Lowest and highest outside port."""
+        low, _, high = (self.ports or (SEQUENTIAL_PORTS if self.nat == "sequential" else "")).partition("-")
+        return (int(low), int(high)) if high else (LOW_PORT, HIGH_PORT)
+
+    def model(self) -> NatModel | None:
+        """The NAT it is, as a model; None: it translates nothing. Of `nat` this is what netfilter does in effect."""
+        if isinstance(self.userspace, NatModel):
+            return self.userspace
+        if self.userspace:
+            return KINDS[self.userspace].models[0]
+        low, high = self.port_range
+        common = {"low": low, "high": high, "input": self.input, "foreign": self.foreign, "udp": self.udp}
+        match self.nat:
+            case "none":
+                return None
+            case "masquerade":
+                allocator = "uniform" if self.ports else "preserving"
+                return msgspec.convert({"allocator": allocator, **common}, NatModel)
+            case "masquerade fully-random":
+                return msgspec.convert({"mapping": "apdm", "allocator": "uniform", **common}, NatModel)
+            case "sequential":
+                counter = {"mapping": "apdm", "allocator": "sequential", "step": self.step}
+                return msgspec.convert({**counter, **common}, NatModel)
 
 
 class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,11 +214,29 @@ def _gateway_faults(scenario: Scenario, name: str, box: Host | Router) -> Iterat
 
 
 def _router_faults(name: str, router: Router) -> Iterator[str]:
+    where = f"routers.{name}"
     if router.outside not in router.links:
-        yield f"routers.{name}.outside: {router.outside!r} is none of its links"
+        yield f"{where}.outside: {router.outside!r} is none of its links"
     if router.ports:
         match = _PORTS.fullmatch(router.ports)
         if not match or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
-            yield f"routers.{name}.ports: {router.ports!r} is no range of ports like 40000-49999"
+            yield f"{where}.ports: {router.ports!r} is no range of ports like 40000-49999"
         elif router.nat == "none":
-            yield f"routers.{name}.ports: says nothing without nat"
+            yield f"{where}.ports: says nothing without nat"
+    if (router.step != 1 and router.nat != "sequential") or not router.step:
+        yield f'{where}.step: {router.step} says nothing without nat = "sequential"'
+    if router.foreign and router.nat == "none":
+        yield f"{where}.foreign: says nothing without nat"
+    yield from _userspace_faults(where, router)
+
+
+def _userspace_faults(where: str, router: Router) -> Iterator[str]:
+    if not router.userspace:
+        return
+    if router.nat != "none" or router.input != "drop" or not router.udp:
+        yield f"{where}.userspace: the model says it all; leave out nat, input and udp"
+    if isinstance(router.userspace, NatModel):
+        yield from (f"{where}.userspace: {fault}" for fault in router.userspace.faults())
+    elif len(kind.models if (kind := KINDS.get(router.userspace)) else ()) != 1:
+        single = ", ".join(name for name, kind in KINDS.items() if len(kind.models) == 1)
+        yield f"{where}.userspace: no single NAT is called {router.userspace!r}; there are {single}"

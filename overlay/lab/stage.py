@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,11 +21,15 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from overlay.errors import NotPermitted, OverlayError
-from overlay.lab import story
+import msgspec
+
+from overlay.errors import NotPermitted, OverlayError, UsageError
+from overlay.lab import foreign, story, userspace
+from overlay.lab.entries import Entries, UserspaceNat, conntrack
 from overlay.lab.process import Process
 from overlay.lab.scenario import Scenario
 from overlay.lab.shelf import load_scenario
+from punch.sim.model import NatModel
 
 _TAG = re.compile(r"ovl(\d+)-(\d+)-\d+")
 _NAMESPACES = Path("/run/netns")
@@ -38,13 +43,20 @@ _Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
 class Lab:
     """A scene that stands as long as the `with` block, also when that ends by Ctrl-C or SIGTERM."""
 
-    def __init__(self, scenario: Scenario | str) -> None:
+    def __init__(self, scenario: Scenario | str, *, userspace_nat: Sequence[str] = (), seed: int = 1) -> None:
         """`scenario`, or the name of one (`two-nat`).
 
+        `userspace_nat` is the command that translates for routers with a `userspace` model (`tools.natlab.COMMAND`
+        in a checkout), `seed` what its dice are thrown by.
+
         Raises:
-            UsageError: there is no such scenario, or its file is wrong.
+            UsageError: there is no such scenario, its file is wrong, or it wants a `userspace_nat` and has none.
         """
         self.scenario = load_scenario(scenario) if isinstance(scenario, str) else scenario
+        if not userspace_nat and any(router.userspace for router in self.scenario.routers.values()):
+            raise UsageError("this scene has a userspace NAT", "give the lab the command that runs one")
+        self._userspace_nat = list(userspace_nat)
+        self._seed = seed
         self.tag = f"ovl{os.getpid()}-{_start_time(os.getpid())}-{next(_SERIALS)}"
         self.root = Path(tempfile.gettempdir()) / self.tag
         """A folder for everything the lab writes; gone afterwards."""
@@ -68,6 +80,7 @@ class Lab:
             for host in self.scenario.boxes():
                 (self.root / host).mkdir(mode=0o755)
             _shell(story.build(self.scenario, self.tag))
+            self._start_helpers()
         except BaseException:
             self.close()
             raise
@@ -77,6 +90,43 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _start_helpers(self) -> None:
+        """What routers need beside the kernel: userspace NATs, and those who make foreign mappings."""
+        nats = []
+        for name, router in self.scenario.routers.items():
+            if router.userspace:
+                box = UserspaceNat(
+                    model=router.model() or NatModel(),
+                    addresses=tuple(userspace.public(router)),
+                    inside=tuple(userspace.inside(self.scenario, router)),
+                    device=userspace.DEVICE,
+                    seed=f"{self._seed}/{name}",
+                    counters=str(self.counters(name)),
+                )
+                told = self.folder(name) / "nat.json"
+                told.write_bytes(msgspec.json.encode(box))
+                nats.append(self.spawn(name, [*self._userspace_nat, str(told)]))
+            elif router.foreign:
+                target = foreign.target(self.scenario, name)
+                argv = [sys.executable, "-m", foreign.__name__, target, str(router.foreign), f"{self._seed}/{name}"]
+                self.spawn(name, argv)
+        for process in nats:
+            process.wait_for("ready")
+
+    def counters(self, router: str) -> Path:
+        """Where a userspace NAT writes its counters, ten times a second (overlay.lab.entries reads them)."""
+        return self.folder(router) / "counters.json"
+
+    def entries(self, router: str) -> Entries:
+        """The UDP entries of a router's NAT now.
+
+        Raises:
+            OverlayError: it shows none.
+        """
+        if self.scenario.routers[router].userspace:
+            return msgspec.json.decode(self.counters(router).read_bytes(), type=Entries)
+        return conntrack(self.run(router, ["cat", "/proc/net/nf_conntrack"]).stdout)
 
     def close(self) -> None:
         """Take everything down; a second Ctrl-C meanwhile waits."""

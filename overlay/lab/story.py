@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from overlay.lab import userspace
 from overlay.lab.scenario import Router, Scenario
 
 SWITCH = "switch"
@@ -95,12 +96,15 @@ def _box_script(scenario: Scenario, name: str) -> list[str]:
     lines = [f"echo 0 > /proc/sys/net/ipv6/conf/{segment}/accept_dad" for segment in box.links]
     if isinstance(box, Router):
         lines += [f"echo 1 > /proc/sys/net/{key}" for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
-        lines += ["nft -f - <<'END'", *_router_rules(box), "END"]
+        lines += ["nft -f - <<'END'", *_router_rules(box, box.links.get(box.outside, ())), "END"]
+        lines += userspace.settings(box) if box.userspace else []
     lines += ["ip -batch - <<'END'", "link set lo up"]
     for segment, addresses in box.links.items():
         for address in addresses:
-            lines.append(_address(scenario, segment, address))
+            if not userspace.holds(box, segment, address):
+                lines.append(_address(scenario, segment, address))
         lines.append(f"link set {segment} up")
+    lines += userspace.ways(scenario, box) if isinstance(box, Router) and box.userspace else []
     return [*lines, *_routes(scenario, name), "END"]
 
 
@@ -128,7 +132,7 @@ def _routes_behind(scenario: Scenario, name: str, router: Router) -> Iterator[st
     for segment in router.links:
         for version in _versions(scenario, router.outside) if segment != router.outside else ():
             prefix = scenario.prefix(segment, version)
-            if prefix and (version == 6 or router.nat == "none"):
+            if prefix and (version == 6 or not router.translates):
                 via = scenario.address(name, router.outside, version=version)
                 yield f"route add {prefix} via {via}"
 
@@ -137,23 +141,41 @@ def _versions(scenario: Scenario, segment: str) -> list[int]:
     return [version for version in (4, 6) if scenario.prefix(segment, version)]
 
 
-def _router_rules(router: Router) -> Iterator[str]:
+def _router_rules(router: Router, addresses: tuple[str, ...]) -> Iterator[str]:
     """As home routers do: nothing new from outside is let in or answered; IPv6 is routed, IPv4 translated."""
     outside = f'"{router.outside}"'
+    only = "meta nfproto ipv6 " if router.userspace else ""
     yield "table inet lab {"
     yield "chain forward { type filter hook forward priority filter; policy accept;"
     if not router.udp:
         yield "meta l4proto udp counter drop"
-    yield f"iifname {outside} ct state new counter drop"
+    yield f"{only}iifname {outside} ct state new counter drop"
     yield "}"
     yield "chain input { type filter hook input priority filter; policy accept;"
-    yield f"iifname {outside} ct state new counter drop"
+    yield f"{only}iifname {outside} ct state new counter {router.input}"
     yield "}"
     if router.nat != "none":
-        verb, _, flag = router.nat.partition(" ")
         yield "chain leaving { type nat hook postrouting priority srcnat; policy accept;"
-        for protocol in ("udp", "tcp") if router.ports else ():
-            yield f"meta nfproto ipv4 oifname {outside} meta l4proto {protocol} {verb} to :{router.ports} {flag}"
-        yield f"meta nfproto ipv4 oifname {outside} {verb} {flag}"
+        yield from _translations(router, f"meta nfproto ipv4 oifname {outside}", addresses)
         yield "}"
     yield "}"
+
+
+def _translations(router: Router, leaving: str, addresses: tuple[str, ...]) -> Iterator[str]:
+    verb, _, flag = router.nat.partition(" ")
+    if router.nat == "sequential":
+        address = next(each for each in addresses if ":" not in each)
+        yield f"{leaving} meta l4proto udp snat ip to {address} : {_counter(router)}"
+        verb, flag = "masquerade", ""
+    elif router.ports:
+        for protocol in ("udp", "tcp"):
+            yield f"{leaving} meta l4proto {protocol} {verb} to :{router.ports} {flag}"
+    yield f"{leaving} {verb} {flag}"
+
+
+def _counter(router: Router) -> str:
+    """A counter of netfilter's that goes through the ports in order; without the map it would come byte-swapped."""
+    low, high = router.port_range
+    ports = range(low, high + 1, router.step) if router.step > 0 else range(high, low - 1, router.step)
+    pairs = ", ".join(f"{place} : {port}" for place, port in enumerate(ports))
+    return f"numgen inc mod {len(ports)} map {{ {pairs} }}"

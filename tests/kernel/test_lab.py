@@ -14,6 +14,7 @@ import pytest
 from overlay.errors import OverlayError
 from overlay.lab import Lab, scenario_names
 from overlay.lab.stage import check_host
+from tools.natlab import COMMAND
 
 NETNS = Path("/run/netns")
 
@@ -34,7 +35,7 @@ def names(tag: str) -> list[str]:
 @pytest.mark.parametrize("name", scenario_names())
 def test_every_scenario_stands(name: str) -> None:
     began = time.monotonic()
-    with Lab(name) as lab:
+    with Lab(name, userspace_nat=COMMAND) as lab:
         assert time.monotonic() - began < 1.0
         assert len(names(lab.tag)) >= len(lab.scenario.boxes())
         public = lab.scenario.boxes()[next(iter(lab.scenario.hosts))].links
