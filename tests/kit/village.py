@@ -15,6 +15,8 @@ from overlay.shell.virtual import VirtualNode
 from punch.config import PunchConfig
 from punch.sim import Link, World
 from punch.sim.host import Datagram
+from punch.sim.model import NatModel
+from punch.sim.nat import Nat
 from punch.values import Endpoint
 
 HOME = network_keys("home", b"k" * 32)
@@ -39,6 +41,7 @@ class Village:
         self._setups: dict[str, Setup] = {}
         self._starts = 0
         self._next_address = 1
+        self._homes = 0
 
     def join(
         self,
@@ -76,6 +79,15 @@ class Village:
         self.world.add(name, node, address, network=network)
         self.nodes[name] = node
         return node
+
+    def behind(self, name: str, model: NatModel, *peers: str, **changed: Any) -> Nat:
+        """A device joins at home, behind a NAT of this model; `peers` are names of nodes, or ADDRs."""
+        self._homes += 1
+        nat = Nat(model, f"198.51.100.{self._homes}", entropy=self.world.dice(f"{name}/nat"))
+        self.world.lan(f"{name}'s home", router=nat)
+        address = f"192.168.{self._homes}.2"
+        self.join(name, *peers, address=address, network=f"{name}'s home", prefix=24, **changed)
+        return nat
 
     def addresses(self, peer: str) -> str:
         """The address of a node of the village, or the text itself."""
