@@ -32,6 +32,8 @@ from punch.terms import choices, infeasible, reflexive, settle
 from punch.timers import Timers
 from punch.values import Endpoint, SocketId
 
+LOOK = 2.0
+"""Seconds an attempt waits for the measurement of our own NAT."""
 OFFER_FIRST, OFFER_LAST = 0.25, 2.0
 """Seconds between repeats of an unanswered Offer: doubled from the first to the last."""
 OFFER_LIFE = 10.0
@@ -105,6 +107,8 @@ class Attempt:
         self._hole: HoleOpened | None = None
         self._last_text = ""
         self._timers.set(("life", ""), now + LIFE)
+        self._timers.set(("look", ""), now + LOOK)
+        self._look_until = now + LOOK
 
     @property
     def strategy(self) -> str:
@@ -125,6 +129,10 @@ class Attempt:
         if self._theirs is not None:
             return offer.label == self._theirs.label
         return not offer.reply and self.phase in ("preparing", "offering")
+
+    def waited_enough(self, now: float) -> bool:
+        """Our own NAT is not measured in time: it goes on without."""
+        return now >= self._look_until
 
     def ready(self, offer: Offer, *, now: float) -> None:
         """Our own profile is known: `offer` is what we say; label and number are put in here."""

@@ -24,6 +24,8 @@ LOWEST_RATE = 4.0
 """Halving ends here."""
 ENTRY_LIFE = 30.0
 """Seconds an unanswered mapping lives in Linux (nat-science 1.2)."""
+LONGEST_LIFE = 120.0
+"""The same where RFC 4787 (REQ-5) is kept, and no longer is believed."""
 ON_THE_WAY = 1.0
 """Seconds a packet may need to the NAT that then keeps its entry for ENTRY_LIFE."""
 RAMP_STEP = 1.0
@@ -47,6 +49,8 @@ class Budget:
         self.max_entries = max_entries
         self.sent = 0
         """Packets drawn since the start."""
+        self.entry_life: float | None = None
+        """Seconds an unanswered mapping was seen to live; None: not measured."""
         self._start = START_RATE
         self._starts: dict[str, float] = {}
         """Network key -> start rate, where it is not the usual one."""
@@ -133,9 +137,17 @@ class Budget:
         self._bucket.available(now=now)
         self._bucket.rate = float(rate)
 
+    @property
+    def _kept(self) -> float:
+        """Seconds an entry counts."""
+        return max(ENTRY_LIFE, min(self.entry_life or 0.0, LONGEST_LIFE)) + ON_THE_WAY
+
     def _rest(self, now: float) -> None:
         """After a long rest the ramp starts over."""
-        if now - self._last > REST and self._bucket.rate > self._start:
+        if now - self._last <= REST:
+            return
+        self._stepped = now
+        if self._bucket.rate > self._start:
             self._set_rate(min(self._start, self.max_pps), now)
 
     def _packets_at(self, packets: float, now: float) -> float:
@@ -150,16 +162,17 @@ class Budget:
         over = len(self._entries) + int(packets) - self.max_entries
         if over <= 0:
             return now
-        return [at for at, _ in self._entries.values()][min(over, len(self._entries)) - 1] + ENTRY_LIFE + ON_THE_WAY
+        return [at for at, _ in self._entries.values()][min(over, len(self._entries)) - 1] + self._kept
 
     def _fits(self, key: Key, now: float) -> bool:
         self._expire(now)
         return key in self._entries or len(self._entries) < self.max_entries
 
     def _expire(self, now: float) -> None:
+        kept = self._kept
         while self._entries:
             key = next(iter(self._entries))
-            if now - self._entries[key][0] < ENTRY_LIFE + ON_THE_WAY:
+            if now - self._entries[key][0] < kept:
                 return
             del self._entries[key]
 

@@ -1,9 +1,9 @@
 """The hall of the punch engine: one host, many attempts, one budget.
 
-    receive --STUN--> detector, sampler, canary, answerer          tell --facts--> peers, attempts, detector
-            --probe--> attempt by its label                              --signals--> attempt of that peer, answerer
+    receive --STUN--> observatory (detector, samples, canary, service)      tell --facts--> peers, attempts, observatory
+            --probe--> attempt by its label                                      --signals--> attempt of that peer
                                         settle
-    commands <-- outlet                                             events <-- attempts, detector
+    commands <-- outlet                                             events <-- attempts, observatory
 
 A peer is attempted when it is due (punch.schedule) and a place is free; who finds none waits in line.
 """
@@ -21,8 +21,7 @@ from punch.bench import Lent
 from punch.budget import Budget
 from punch.commands import Command, SendSignal
 from punch.config import PunchConfig, StunConfig
-from punch.detect.answer import Answerer, touch
-from punch.events import AttemptEnded, BudgetView, Event, PeerView
+from punch.events import AttemptEnded, BudgetView, Event, PeerView, ProfileChanged
 from punch.facts import (
     CandidatesChanged,
     DetectAsked,
@@ -45,9 +44,9 @@ from punch.facts import (
     SocketOpened,
 )
 from punch.holes import Holes
+from punch.observatory import Observatory
 from punch.outlet import Outlet
 from punch.peers import Outcome, Peer
-from punch.sampler import Sampler
 from punch.signals import Offer, Signal, Stop, Touch
 from punch.terms import offered
 from punch.timers import Timers
@@ -56,8 +55,6 @@ from punch.view import peer_view
 
 MOST_OWN, MOST_ATTEMPTS = 4, 8
 """Attempts we begin at once, and those that peers began on top."""
-FIRST_LOOK = 1.5
-"""Seconds attempts wait for the first measurement of our own NAT."""
 PROBE_TYPES = (wire.PROBE, wire.ANSWER)
 
 
@@ -70,19 +67,18 @@ class Engine:
         self._requests = 0
         self._outlet = Outlet(Budget(max_pps=config.max_pps, max_entries=config.max_entries, now=now))
         self._holes = Holes(self._next_request)
-        self._sampler = Sampler(self._outlet, entropy)
-        self._lent = Lent(self._outlet, self._holes, self._sampler, entropy)
-        self._answerer = Answerer(stun, now=now)
-        self._serves = stun.serve != "off"
+        self._observatory = Observatory(
+            config, stun, self._outlet, entropy=entropy, request_ids=self._next_request, now=now
+        )
+        self._lent = Lent(self._outlet, self._holes, self._observatory.sampler, entropy)
         self._peers: dict[PeerId, Peer] = {}
         self._attempts: dict[int, Attempt] = {}
         """By label."""
         self._line: dict[PeerId, None] = {}
         """Peers that are due and find no place, first come first served."""
-        self._heard_from: dict[PeerId, str] = {}
         self._candidates: tuple[Candidate, ...] = ()
         self._network = ""
-        self._look_until = now + FIRST_LOOK
+        self._profile_key = ("unknown", "unknown")
         self._timers: Timers[PeerId] = Timers()
         self._events: deque[Event] = deque()
 
@@ -95,7 +91,7 @@ class Engine:
 
     def profile_age(self, now: float) -> float | None:
         """Seconds since it was measured; None: it was not."""
-        return None
+        return self._observatory.age(now=now)
 
     def view(self, peer: PeerId, now: float) -> PeerView:
         """One peer's punching, for `status` and `why`."""
@@ -117,14 +113,14 @@ class Engine:
     @property
     def drops(self) -> Counter[str]:
         """What came and was not used, by reason."""
-        return self._outlet.drops + self._answerer.drops
+        return self._outlet.drops + self._observatory.drops
 
     # --- the verbs
 
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
         """A datagram whose first byte is STUN's or a probe's, or anything by a socket of the engine's own."""
         if stun.is_stun(payload):
-            self._receive_stun(payload, source, via, now)
+            self._observatory.receive(payload, source, via=via, now=now)
         elif payload and payload[0] in PROBE_TYPES:
             self._receive_probe(payload, source, via, now)
         else:
@@ -135,23 +131,26 @@ class Engine:
         """Something this host knows."""
         match fact:
             case SocketOpened() | SocketFailed() | SocketClosed():
+                self._observatory.tell(fact, now=now)
                 self._socket(fact)
             case SendFailed():
                 self._send_failed(fact, now)
             case NetworkChanged():
                 self._network_changed(fact, now)
             case ServersKnown():
-                self._sampler.servers = (*fact.servers, *fact.configured)
+                self._observatory.tell(fact, now=now)
             case CandidatesChanged():
                 self._candidates = fact.candidates
             case DetectAsked():
+                self._observatory.tell(fact, now=now)
                 self._start_over(now)
             case PolicyChanged():
+                self._observatory.tell(fact, now=now)
                 self._policy_changed(fact.config, now)
             case Heard():
                 self._outlet.manners.vouch(fact.peer, fact.host, fact.by)
             case PeerHeard():
-                self._heard_from[fact.peer] = fact.host
+                self._observatory.heard_from(fact)
             case SignalReceived():
                 self._signal(fact.peer, fact.signal, now)
             case PeerUp():
@@ -163,13 +162,12 @@ class Engine:
     def next_timeout(self) -> float | None:
         """The moment `handle_timeout` wants to be called at, or None."""
         moments = [each.next_timeout() for each in self._attempts.values()]
-        moments += [self._holes.next_timeout(), self._timers.next()]
-        if any(each.phase == "preparing" for each in self._attempts.values()):
-            moments.append(self._look_until)
+        moments += [self._holes.next_timeout(), self._timers.next(), self._observatory.next_timeout()]
         return min((at for at in moments if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due at `now`."""
+        self._observatory.handle_timeout(now=now)
         for attempt in list(self._attempts.values()):
             attempt.handle_timeout(now=now)
         for peer in self._timers.expired(now):
@@ -187,16 +185,6 @@ class Engine:
             yield self._events.popleft()
 
     # --- datagrams
-
-    def _receive_stun(self, payload: bytes, source: Endpoint, via: SocketId, now: float) -> None:
-        try:
-            message = stun.parse(payload)
-        except stun.StunError as error:
-            self._outlet.drops[str(error)] += 1
-            return
-        if message.kind != "request" and self._sampler.receive(message, source, via=via, now=now):
-            return
-        self._outlet.commands.extend(self._answerer.receive(payload, source, via=via, now=now))
 
     def _receive_probe(self, payload: bytes, source: Endpoint, via: SocketId, now: float) -> None:
         probe = wire.peek(payload)
@@ -224,16 +212,13 @@ class Engine:
             self._holes.failed(fact)
             return
         if isinstance(fact, SocketClosed):
-            self._answerer.tell(fact)
             self._holes.lost(fact.socket)
-            self._sampler.forget(fact.socket)
             outlet.main = None if outlet.main == fact.socket else outlet.main
             outlet.main6 = None if outlet.main6 == fact.socket else outlet.main6
             return
         if fact.role == "engine":
             self._holes.opened(fact)
             return
-        self._answerer.tell(fact)
         if fact.role == "main" and fact.local.is_ipv6:
             outlet.main6 = fact.socket if outlet.main6 is None else outlet.main6
         elif fact.role == "main":
@@ -249,13 +234,11 @@ class Engine:
             attempt.finish("refused", f"this network refuses packets ({fact.error})", now=now)
 
     def _network_changed(self, fact: NetworkChanged, now: float) -> None:
-        self._answerer.tell(fact)
+        self._observatory.tell(fact, now=now)
         if (fact.key, fact.addresses) == (self._network, self._outlet.addresses):
             return
         self._network, self._outlet.addresses = fact.key, fact.addresses
-        self._outlet.profile = NatProfile()
         self._outlet.budget.change_network(fact.key, now=now)
-        self._look_until = now + FIRST_LOOK
         for attempt in list(self._attempts.values()):
             attempt.finish("network_changed", "this host's network changed", now=now)
         self._start_over(now)
@@ -332,7 +315,7 @@ class Engine:
         elif not peer.signals.take(now=now):
             self._outlet.drops["signal_rate"] += 1
         elif isinstance(signal, Touch):
-            self._touch(peer_id, signal)
+            self._observatory.touch(peer_id, signal)
         elif isinstance(signal, Offer):
             self._offer(peer, signal, now)
         else:
@@ -341,16 +324,6 @@ class Engine:
                 attempt.heard(signal, now=now)
             else:
                 self._outlet.drops["signal_stale"] += 1
-
-    def _touch(self, peer: PeerId, signal: Touch) -> None:
-        host = self._heard_from.get(peer)
-        if host is None or not self._serves:
-            self._outlet.drops["touch_refused"] += 1
-            return
-        via = self._outlet.main6 if ":" in host else self._outlet.main
-        said = None if via is None else touch(signal, host=host, via=via)
-        if said is not None:
-            self._outlet.commands.append(said)
 
     def _offer(self, peer: Peer, offer: Offer, now: float) -> None:
         attempt = self._attempt_of(peer.id)
@@ -363,7 +336,7 @@ class Engine:
         if offer.reply:
             self._outlet.drops["signal_stale"] += 1
             return
-        if not schedule.is_allowed(peer, self.config):
+        if not self.config.enabled:
             self._say(peer, Stop(offer.attempt, "off"))
             return
         if not peer.offers.take(now=now):
@@ -466,14 +439,27 @@ class Engine:
 
     def _settle(self, now: float) -> None:
         """Let everything happen that follows from the last input."""
-        if self._may_offer(now):
-            for attempt in list(self._attempts.values()):
-                if attempt.phase == "preparing":
-                    attempt.ready(self._prepared(attempt.peer, now), now=now)
+        while self._step(now):
+            pass
+        for peer_id in list(self._line):
+            self._due(peer_id, now)
+        self._observatory.watch(bool(self._running()), now=now)
+        self._observatory.settle(now=now)
+        self._outlet.commands.extend(self._holes.commands())
+
+    def _step(self, now: float) -> bool:
+        """One round; False: nothing moved."""
+        self._observatory.settle(now=now)
+        self._hear_observatory(now)
+        moved = False
+        for attempt in list(self._attempts.values()):
+            if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
+                attempt.ready(self._prepared(attempt.peer, now), now=now)
         for owner, request, sockets in list(self._holes.ready(now=now)):
+            moved = True
             if (found := self._attempts.get(owner)) is not None:
                 found.opened(request, sockets, now=now)
-        for seen in self._sampler.results():
+        for seen in self._observatory.sampler.results():
             if (found := self._attempts.get(seen.owner)) is not None:
                 found.sampled(seen.via, seen.seen, seen.sent, now=now)
         for attempt in list(self._attempts.values()):
@@ -481,14 +467,25 @@ class Engine:
             self._events.extend(attempt.events)
             attempt.events.clear()
             if attempt.end is not None:
+                moved = True
                 self._conclude(attempt, now)
-        for peer_id in list(self._line):
-            self._due(peer_id, now)
-        self._outlet.commands.extend(self._holes.commands())
+        return moved
 
-    def _may_offer(self, now: float) -> bool:
-        """Whether our own profile is as good as it gets."""
-        return now >= self._look_until or self.profile.mapping != "unknown"
+    def _hear_observatory(self, now: float) -> None:
+        """A profile that is another than the one attempts failed with sets waiting times aside."""
+        while self._observatory.events:
+            event = self._observatory.events.popleft()
+            self._events.append(event)
+            if isinstance(event, ProfileChanged):
+                key = (event.profile.type, event.profile.allocation)
+                if key != self._profile_key and event.profile.type != "unknown":
+                    self._profile_key = key
+                    self._start_over(now)
+
+    @property
+    def _is_measured(self) -> bool:
+        """Whether our own profile is good enough to offer."""
+        return self.profile.type != "unknown" and not self._observatory.is_looking
 
     def _next_request(self) -> int:
         self._requests += 1

@@ -123,6 +123,7 @@ class Peer:
         """Waiting times are forgotten."""
         self.failures = 0
         self.hopeless = False
+        self.kind = ""
         self.next_at = now
 
     def wait_longer(self, entropy: random.Random, *, now: float) -> None:

@@ -21,7 +21,9 @@ def peer_view(
         state, strategy, text = "running", attempt.strategy, "trying"
         probes = 0 if attempt.bench is None else attempt.bench.probes
         planned = 0 if attempt.bench is None else attempt.bench.planned
-    elif not is_allowed(peer, config):
+    elif peer.direct:
+        state = "succeeded"
+    elif not is_allowed(peer, config) and not (peer.hopeless and config.enabled):
         state = "off"
     return PeerView(
         state=state,

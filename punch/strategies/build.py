@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from punch.strategies.anchor_walk import AnchorWalk
 from punch.strategies.birthday import Birthday
 from punch.strategies.block import Block
 from punch.strategies.choose import Choice, Name
@@ -65,6 +66,10 @@ def _birthday(choice: Choice, desk: Desk, setting: Setting) -> Strategy:
     return Birthday(desk, choice.hard)
 
 
+def _anchor_walk(choice: Choice, desk: Desk, setting: Setting) -> Strategy:
+    return AnchorWalk(desk, choice.hard)
+
+
 MAKERS: dict[Name, Maker] = {
     "simultaneous": _simultaneous,
     "hairpin": _hairpin,
@@ -73,6 +78,7 @@ MAKERS: dict[Name, Maker] = {
     "sandwich": _sandwich,
     "block": _block,
     "birthday": _birthday,
+    "anchor_walk": _anchor_walk,
 }
 
 

@@ -1,0 +1,161 @@
+"""What this host sees of itself through STUN, and what it tells others: detector, samples, canary, service.
+
+answer --> detector, sampler, canary: whose transaction is it?        request --> service
+facts  --> all of them, and the sockets they need
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable
+
+from punch import stun
+from punch.canary import Canary
+from punch.commands import SendDatagram
+from punch.config import PunchConfig, StunConfig
+from punch.detect.answer import Answerer, touch
+from punch.detect.ask import Detector
+from punch.events import Event, ProfileChanged
+from punch.facts import (
+    DetectAsked,
+    NetworkChanged,
+    PeerHeard,
+    PolicyChanged,
+    ServersKnown,
+    SocketClosed,
+    SocketFailed,
+    SocketOpened,
+)
+from punch.outlet import Outlet
+from punch.sampler import Sampler
+from punch.signals import Touch
+from punch.values import Endpoint, PeerId, SocketId
+
+Told = SocketOpened | SocketFailed | SocketClosed | NetworkChanged | ServersKnown | DetectAsked | PolicyChanged
+
+
+class Observatory:
+    """All of it."""
+
+    def __init__(
+        self,
+        config: PunchConfig,
+        settings: StunConfig,
+        outlet: Outlet,
+        *,
+        entropy: random.Random,
+        request_ids: Callable[[], int],
+        now: float,
+    ) -> None:
+        self.events: deque[Event] = deque()
+        self.sampler = Sampler(outlet, entropy)
+        self._outlet = outlet
+        self._serves = settings.serve != "off"
+        self._answerer = Answerer(settings, now=now)
+        self._canary = Canary(outlet.budget, entropy)
+        self._detector = Detector(
+            entropy=entropy,
+            spend=self._spend,
+            room_at=self._room_at,
+            request_ids=request_ids,
+            enabled=config.enabled,
+        )
+        self._heard_from: dict[PeerId, str] = {}
+
+    @property
+    def drops(self) -> Counter[str]:
+        """What came and was not used."""
+        return self._answerer.drops + self._detector.drops
+
+    def age(self, *, now: float) -> float | None:
+        """Seconds since the profile was measured; None: it was not."""
+        return self._detector.age(now=now)
+
+    @property
+    def is_looking(self) -> bool:
+        """The quick part of a measurement is under way."""
+        return self._detector.busy
+
+    def tell(self, fact: Told, *, now: float) -> None:
+        """Hear what concerns it."""
+        match fact:
+            case SocketOpened() | SocketClosed() | NetworkChanged():
+                self._answerer.tell(fact)
+            case ServersKnown():
+                self.sampler.servers = self._canary.servers = (*fact.servers, *fact.configured)
+            case PolicyChanged(stun=StunConfig() as settings):
+                self._answerer.reload(settings)
+                self._serves = settings.serve != "off"
+            case _:
+                pass
+        if isinstance(fact, SocketClosed):
+            self.sampler.forget(fact.socket)
+        self._detector.tell(fact, now=now)
+
+    def heard_from(self, fact: PeerHeard) -> None:
+        """Where a peer that may ask for a Touch is."""
+        self._heard_from[fact.peer] = fact.host
+
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
+        """A STUN message came."""
+        try:
+            message = stun.parse(payload)
+        except stun.StunError as error:
+            self._outlet.drops[str(error)] += 1
+            return
+        if message.kind == "request":
+            self._outlet.commands.extend(self._answerer.receive(payload, source, via=via, now=now))
+        elif self.sampler.receive(message, source, via=via, now=now) or self._canary.receive(
+            message, source, via=via, now=now
+        ):
+            pass
+        elif self._detector.receive(payload, source, via=via, now=now):
+            self._outlet.budget.answered(via, source)
+        else:
+            self._outlet.drops["stun_unknown"] += 1
+
+    def touch(self, peer: PeerId, signal: Touch) -> None:
+        """`peer` asks us to send one datagram to where we hear it from."""
+        host = self._heard_from.get(peer)
+        if host is None or not self._serves:
+            self._outlet.drops["touch_refused"] += 1
+            return
+        via = self._outlet.main6 if ":" in host else self._outlet.main
+        said: SendDatagram | None = None if via is None else touch(signal, host=host, via=via)
+        if said is not None:
+            self._outlet.commands.append(said)
+
+    def watch(self, searching: bool, *, now: float) -> None:
+        """Whether attempts run: then canaries fly."""
+        main = self._outlet.main
+        if searching and main is not None:
+            self._canary.start(main, now=now)
+        else:
+            self._canary.stop()
+
+    def settle(self, *, now: float) -> None:
+        """Send what is to be sent, tell what was found."""
+        self._canary.handle_timeout(now=now)
+        self._outlet.commands.extend(self._canary.outgoing())
+        self._outlet.commands.extend(self._detector.commands())
+        for event in self._detector.events():
+            if isinstance(event, ProfileChanged):
+                self._outlet.profile = event.profile
+                self._outlet.budget.entry_life = event.profile.lifetime
+            self.events.append(event)
+
+    def next_timeout(self) -> float | None:
+        """When something is due."""
+        moments = (self._canary.next_timeout(), self._detector.next_timeout())
+        return min((at for at in moments if at is not None), default=None)
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due."""
+        self._detector.handle_timeout(now=now)
+
+    def _spend(self, via: SocketId, to: Endpoint, now: float) -> bool:
+        return self._outlet.budget.spend(via, to, now=now)
+
+    def _room_at(self, packets: float, now: float) -> float:
+        return self._outlet.budget.room_at(packets, now=now)
