@@ -41,6 +41,8 @@ from punch.values import Endpoint, NatProfile, SocketId
 
 RETRIES = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds until servers that were silent are asked again; the last one for ever."""
+LEAST_ANSWERS = 3
+"""With fewer the server is taken for gone, and another run follows."""
 KEPT = 86_400.0
 """Seconds a network's profile is believed when the host comes back to it."""
 NETWORKS = 32
@@ -84,6 +86,8 @@ class Detector:
         self._retries = 0
         self._anew = False
         """What is remembered does not count."""
+        self._repeated = False
+        """A run that went badly was repeated in this network."""
         self._hello: Hello | None = None
         self._survey: Survey | None = None
         self._study: Study | None = None
@@ -128,8 +132,7 @@ class Detector:
             case NetworkChanged():
                 self._network_changed(fact, now)
             case DetectAsked():
-                self._retries, self._anew = 0, True
-                self._begin(now)
+                self._ask_anew(now)
             case PolicyChanged():
                 self._switch(fact.config.enabled, now)
             case _:
@@ -196,13 +199,23 @@ class Detector:
         if fact.socket == main and self.busy:
             self._begin(now)
 
+    def _ask_anew(self, now: float) -> None:
+        """Somebody wants to know; what is being measured is as good as new."""
+        self._anew = True
+        if not self.busy or self._retries:
+            self._retries = 0
+            self._begin(now)
+
     def _servers_known(self, fact: ServersKnown, now: float) -> None:
-        self._servers = fact
-        if self._thin and len({each.endpoint.host for each in targets(fact)}) > 1 and not self.busy:
+        news, self._servers = fact != self._servers, fact
+        if self.busy or not news:
+            return
+        if self._measured is None:
+            self._retries = 0
+            self._begin(now)
+        elif self._thin and self._hosts > 1:
             self._anew = True
             self._begin(now)
-        else:
-            self._want(now)
 
     def _network_changed(self, fact: NetworkChanged, now: float) -> None:
         earlier, self._network = self._network.key, fact
@@ -213,6 +226,7 @@ class Detector:
             self._publish(NatProfile(), ())
         self._retries = 0
         self._measured = None
+        self._repeated = False
         self._begin(now)
 
     def _switch(self, enabled: bool, now: float) -> None:
@@ -225,9 +239,14 @@ class Detector:
             self._stop()
 
     @property
+    def _hosts(self) -> int:
+        """Hosts that may be asked."""
+        return len({each.endpoint.host for each in targets(self._servers)})
+
+    @property
     def _thin(self) -> bool:
         """The last run had one host to ask only, and that left something undecided."""
-        if self._measured is None or self._server is None or self._server.host is not None:
+        if self._server is None or self._server.host is not None:
             return False
         return "mapping" in self.undecided or "filtering" in self.undecided
 
@@ -342,10 +361,15 @@ class Detector:
             return False
         self._survey = None
         self._supply.release()
-        if not any(each.external for each in found.seen):
+        answered = sum(each.external is not None for each in found.seen)
+        if not answered:
             self._blocked(now)
             return True
         self._tell_profile()
+        if answered < LEAST_ANSWERS or (self._thin and self._hosts > 1 and not self._repeated):
+            self._repeated = self._anew = True
+            self._later(now)
+            return True
         self._measured, self._anew = now, False
         self._remember(now)
         assert self._server is not None
@@ -362,8 +386,11 @@ class Detector:
         self._stop()
         self._tests = Tests()
         self._publish(NatProfile(blocked=True), ())
-        self._timers.set("retry", now + RETRIES[min(self._retries, len(RETRIES) - 1)])
+        self._later(now)
         self._retries += 1
+
+    def _later(self, now: float) -> None:
+        self._timers.set("retry", now + RETRIES[min(self._retries, len(RETRIES) - 1)])
 
     # --- what is known
 

@@ -30,6 +30,8 @@ LOWEST = 1024
 PORTS = 65536 - LOWEST
 LEAST_BLOCK = 512
 """Ports in a block at least: measured are 512 and more (nat-science 1.3)."""
+MOST_BLOCK = 16384
+"""And at most: a larger range is no subscriber's, whatever it is (nat-science 4.1)."""
 FILLED = 0.6
 """Part of a block that the ports must fill, so that it is one."""
 ENOUGH = 5
@@ -216,12 +218,15 @@ def _allocation(made: tuple[Sample, ...]) -> Allocation:
 
 
 def _narrow_kind(samples: tuple[Sample, ...], family: str) -> Allocation:
-    """A block is aligned and filled; what is narrower than any that providers give out is a cluster."""
+    """A block is aligned and filled; what is narrower than any that providers give out is a cluster, and what is wider
+    is no block."""
     low, size = _range(samples)
     ports = [sample.external for sample in samples]
     width = max(ports) - min(ports) + 1
-    aligned = size >= LEAST_BLOCK and (low - LOWEST) % size == 0
-    if aligned and _likely(width, len(ports)) >= FILLED * size:
+    likely = _likely(width, len(ports))
+    if likely > MOST_BLOCK:
+        return "uniform"
+    if size >= LEAST_BLOCK and (low - LOWEST) % size == 0 and likely >= FILLED * size:
         return "block"
     return "cluster" if width < LEAST_BLOCK or family == "cluster" else "block"
 

@@ -3,13 +3,17 @@
     pace       three more samples over seconds: mappings that others make on the same counter
     hairpin    two of our sockets write to each other's outside endpoint
     distance   a packet that dies after k hops opens the way for the server's other port, or does not
-    lifetime   the same with a packet that was sent 10, 20, 40 s ago
+    lifetime   the same with a packet that was sent 10, 20, 40 s ago; or: is a silent socket still seen at its port?
 
-The last two need a filter that lets in only whom was written to, and one mapping for both ports of the server.
+Openings need a filter that lets in only whom was written to, and one mapping for both ports of the server. Asking
+again needs an allocator that gives another port, and tells how long an answered mapping lives: if that is long, it
+says nothing of an unanswered one.
 """
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Protocol
 
@@ -21,7 +25,7 @@ from punch.detect.questions import Answer, Question, Questions, Silence
 from punch.detect.supply import Fresh
 from punch.detect.survey import Server
 from punch.stun import Message
-from punch.values import NatProfile, udp
+from punch.values import Endpoint, NatProfile, udp
 
 PACE_STARTS = (0.3, 1.2, 2.8)
 """Seconds after the survey that further samples are sent."""
@@ -74,7 +78,9 @@ def wanted(questions: Questions, server: Server, tests: Tests, profile: NatProfi
     if one_mapping and profile.filtering == "apdf" and server.port is not None:
         if not profile.open:
             studies.append(Distance(questions, server))
-        studies.append(Lifetime(questions, server))
+        studies.append(Opened(questions, server))
+    elif profile.allocation not in ("preserving", "unknown"):
+        studies.append(Asked(questions, server))
     return studies
 
 
@@ -104,7 +110,18 @@ def _check(fresh: Fresh, server: Server, what: tuple[str, int, str]) -> Question
     )
 
 
-class Pace:
+class Untimed:
+    """All its times are those of its questions."""
+
+    def next_timeout(self) -> float | None:
+        """See `Study`."""
+        return None
+
+    def handle_timeout(self, *, now: float) -> None:
+        """See `Study`."""
+
+
+class Pace(Untimed):
     """The counter, looked at over a longer time."""
 
     study = "pace"
@@ -141,13 +158,6 @@ class Pace:
                 again=not isinstance(result, Answer) or result.tries > 1,
             )
         )
-
-    def next_timeout(self) -> float | None:
-        """See `Study`."""
-        return None
-
-    def handle_timeout(self, *, now: float) -> None:
-        """See `Study`."""
 
     def done(self) -> bool:
         """See `Study`."""
@@ -233,7 +243,7 @@ class Hairpin:
         return structs.replace(tests, hairpin=self._result)
 
 
-class Distance:
+class Distance(Untimed):
     """Openings that die after 1, 2, 3 ... hops; the first that opens the filter passed the outermost NAT.
 
     One that dies after a single hop passes no NAT: if it opens the filter all the same, the host does not set TTLs.
@@ -271,13 +281,6 @@ class Distance:
         self._open = False
         self._result = hops - 1 or None
 
-    def next_timeout(self) -> float | None:
-        """See `Study`."""
-        return None
-
-    def handle_timeout(self, *, now: float) -> None:
-        """See `Study`."""
-
     def done(self) -> bool:
         """See `Study`."""
         return not self._open
@@ -287,16 +290,17 @@ class Distance:
         return structs.replace(tests, distance=self._result)
 
 
-class Lifetime:
-    """Openings that nobody answered, put to the test after a silence; several at once, then one at a time."""
+class Lifetime(Untimed, ABC):
+    """Sockets that fall silent, put to the test later; several at once, then one at a time."""
 
     study = "lifetime"
     sockets = len(FIRST_RUNGS) + max(len(LOWER_RUNGS), len(HIGHER_RUNGS))
+    _higher: tuple[float, ...] = HIGHER_RUNGS
 
     def __init__(self, questions: Questions, server: Server) -> None:
         self._questions, self._server = questions, server
         self._spare: list[Fresh] = []
-        self._rungs: dict[int, float] = {}
+        self._rungs: list[tuple[Fresh, float]] = []
         self._open = 0
         self._alive: list[float] = []
         self._dead: list[float] = []
@@ -308,37 +312,93 @@ class Lifetime:
             self._try(rung, now)
 
     def _try(self, rung: float, now: float) -> None:
-        if not self._spare:
-            return
-        fresh = self._spare.pop(0)
-        number = len(self._rungs)
-        self._rungs[number] = rung
-        self._open += 1
-        self._questions.ask(_opening(fresh, self._server, study=self.study), at=now)
-        self._questions.ask(_check(fresh, self._server, (self.study, number, "check")), at=now + OPENING_PAUSE + rung)
+        if self._spare:
+            self._open += 1
+            self._rungs.append((self._spare.pop(0), rung))
+            self._start(len(self._rungs) - 1, now)
 
+    @abstractmethod
+    def _start(self, number: int, now: float) -> None:
+        """Let a socket fall silent."""
+
+    @abstractmethod
     def hear(self, result: Answer | Silence, *, now: float) -> None:
         """See `Study`."""
-        rung = self._rungs[result.question.what[1]]
-        (self._alive if isinstance(result, Answer) else self._dead).append(rung)
+
+    @abstractmethod
+    def add(self, tests: Tests) -> Tests:
+        """See `Study`."""
+
+    def _end(self, number: int, alive: bool | None, now: float) -> None:
+        """A silence is over; None: nothing was learned."""
+        rung = self._rungs[number][1]
+        if alive is not None:
+            (self._alive if alive else self._dead).append(rung)
         self._open -= 1
         if not self._open:
-            further = LOWER_RUNGS if not self._alive else () if self._dead else HIGHER_RUNGS
-            rungs = [each for each in further if each not in self._dead and each not in self._alive]
-            if rungs:
-                self._try(rungs[0], now)
-
-    def next_timeout(self) -> float | None:
-        """See `Study`."""
-        return None
-
-    def handle_timeout(self, *, now: float) -> None:
-        """See `Study`."""
+            further = LOWER_RUNGS if not self._alive else () if self._dead else self._higher
+            tried = {each for _, each in self._rungs}
+            for each in [each for each in further if each not in tried][:1]:
+                self._try(each, now)
 
     def done(self) -> bool:
         """See `Study`."""
         return self._open == 0
 
+    @property
+    def _proven(self) -> float | None:
+        """The longest silence survived below the shortest that was not."""
+        limit = min(self._dead, default=math.inf)
+        return max((rung for rung in self._alive if rung < limit), default=None)
+
+
+class Opened(Lifetime):
+    """An opening that nobody answered: does the server's other port still come through?"""
+
+    def _start(self, number: int, now: float) -> None:
+        fresh, rung = self._rungs[number]
+        self._questions.ask(_opening(fresh, self._server, study=self.study), at=now)
+        self._questions.ask(_check(fresh, self._server, (self.study, number, "check")), at=now + OPENING_PAUSE + rung)
+
+    def hear(self, result: Answer | Silence, *, now: float) -> None:
+        """See `Study`."""
+        self._end(result.question.what[1], isinstance(result, Answer), now)
+
     def add(self, tests: Tests) -> Tests:
         """See `Study`."""
-        return structs.replace(tests, lifetime=max(self._alive, default=None))
+        return structs.replace(tests, lifetime=self._proven)
+
+
+class Asked(Lifetime):
+    """A socket that was answered once: is it still seen where it was?"""
+
+    _higher = ()
+
+    def __init__(self, questions: Questions, server: Server) -> None:
+        super().__init__(questions, server)
+        self._seen: dict[int, Endpoint] = {}
+
+    def _start(self, number: int, now: float) -> None:
+        self._ask(number, "before", now)
+
+    def _ask(self, number: int, word: str, at: float) -> None:
+        wait = self._server.wait
+        what = (self.study, number, word)
+        via = self._rungs[number][0].socket
+        self._questions.ask(Question(what=what, via=via, to=self._server.main, waits=(wait,) * 3), at=at)
+
+    def hear(self, result: Answer | Silence, *, now: float) -> None:
+        """See `Study`."""
+        _, number, word = result.question.what
+        seen = result.message.seen if isinstance(result, Answer) else None
+        if seen is None:
+            self._end(number, None, now)
+        elif word == "before":
+            self._seen[number] = seen
+            self._ask(number, "after", now + self._rungs[number][1])
+        else:
+            self._end(number, seen == self._seen[number], now)
+
+    def add(self, tests: Tests) -> Tests:
+        """See `Study`."""
+        return structs.replace(tests, lifetime=self._proven if self._dead else None)
