@@ -147,9 +147,9 @@ class Scattered:
 
     def chance(self, port: int) -> float:
         """See `Hypothesis`: every hole still unfound is among the ports not tried."""
-        if not self._has(port):
+        if not self._low <= port < self._high or (self._stride == 2 and (port ^ self._low) & 1):
             return 0.0
-        chance = min(0.98, self._holes / max(1.0, self._free))
+        chance = self._holes / self._free if self._free > self._holes else 0.98
         return chance * LOSS if port in self._tried else chance
 
     def miss(self, port: int, *, first: bool) -> None:

