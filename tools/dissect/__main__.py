@@ -1,4 +1,4 @@
-"""`python -m tools.dissect FILE.pcap`: print a capture as a conversation."""
+"""`python -m tools.dissect [--keys KEYS] FILE.pcap`: print a capture as a conversation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.dissect.capture import NotACapture, sightings
 from tools.dissect.conversation import Conversation
+from tools.dissect.keys import BadKeys, KeyRing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,6 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.dissect", description="A capture as a conversation.")
     parser.add_argument("file", type=Path, help="a pcap or pcapng file")
     parser.add_argument("--port", type=int, help="only what this UDP port sends or receives")
+    parser.add_argument(
+        "--keys", type=Path, metavar="KEYS", help="what `overlay join --debug-keys KEYS` wrote: open it"
+    )
     parser.add_argument("--all", action="store_true", help="show payloads that are no frames of ours, too")
     options = parser.parse_args(arguments)
     try:
@@ -25,9 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
             seen = (s for s in seen if s.source.endswith(ends) or s.target.endswith(ends))
         if not options.all:
             seen = (s for s in seen if s.frame.name != "other")
-        for line in Conversation().lines(seen):
+        ring = KeyRing.read(options.keys) if options.keys else None
+        for line in Conversation(ring).lines(seen):
             print(line)
-    except (NotACapture, OSError) as fault:
+    except (NotACapture, BadKeys, OSError) as fault:
         print(f"dissect: {fault}", file=sys.stderr)
         return 1
     return 0

@@ -4,6 +4,12 @@
        0.021  10.0.0.1:27182 > 10.0.0.2:27182    m2       to 5f3a12c4, label 0a1b2c3d is mine             108 B
        0.090  10.0.0.2:27182 > 10.0.0.1:27182    data     to 0a1b2c3d epoch 0, counter 0..212, 9102 slices over 1.2 s
 
+With keys, an envelope that opens is told by what is in it, once its last slice is there:
+
+       0.060  10.0.0.2:27182 > 10.0.0.1:27182    control  5a1c0f22 to 77e00b13, epoch 0, counter 0: Ping(req 0, ...)
+       0.091  10.0.0.2:27182 > 10.0.0.1:27182    data     5a1c0f22 to 77e00b13, epoch 0, counter 0: 1 packet
+                                                            10.66.3.4 > 10.66.1.2 ICMP echo-request id 1 seq 1, 84 B
+
 A run of data goes on until something else is said between the two, or for a second without a slice.
 """
 
@@ -14,8 +20,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct, field
 
-from tools.dissect import layers
+from overlay.wire.frame import CONTROL, HEADER_SIZE
+from overlay.wire.reassembly import Reassembly
+from tools.dissect import layers, spoken
 from tools.dissect.capture import Sighting
+from tools.dissect.keys import KeyRing, Opened
 
 RUN_ENDS = 1.0
 """Seconds without a slice after which a run is told."""
@@ -50,7 +59,10 @@ Key = tuple[str, str, int, int, int]
 class Conversation:
     """Feed it sightings in order; it answers with lines, and with a summary at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: KeyRing | None = None) -> None:
+        """`ring` opens what is sealed, as far as its keys go."""
+        self._ring = ring
+        self._partial = Reassembly()
         self._began: float | None = None
         self._runs: dict[Key, Run] = {}
         self._labels: dict[int, str] = {}
@@ -70,10 +82,22 @@ class Conversation:
         totals.frames[sighting.frame.name] += 1
         totals.size += sighting.size
         yield from self._told(lambda key, run: sighting.at - run.last > RUN_ENDS)
-        if isinstance(sighting.frame, layers.Data):
-            self._join(sighting)
-            return
         pair = {sighting.source, sighting.target}
+        slices, size = 1, sighting.size
+        if self._may_open(sighting.frame):
+            whole = self._whole(sighting)
+            if whole is None:
+                return
+            opened = self._open(sighting.frame, whole)
+            if opened is not None:
+                yield from self._told(lambda key, run: set(key[:2]) == pair)
+                yield from self._contents(sighting, opened, len(whole))
+                return
+            slices = sighting.frame.count
+            size = len(whole) + slices * HEADER_SIZE
+        if isinstance(sighting.frame, layers.Data):
+            self._join(sighting, slices, size)
+            return
         yield from self._told(lambda key, run: set(key[:2]) == pair)
         self._learn(sighting)
         yield self._line(sighting, sighting.frame.name, self._say(sighting.frame), f"{sighting.size} B")
@@ -81,15 +105,52 @@ class Conversation:
     def summary(self) -> Iterator[str]:
         """The runs still open, and what every direction said altogether."""
         yield from self._told(lambda key, run: True)
+        self._partial.expire(float("inf"))
+        lost = sum(count for reason, count in self._partial.drops.items() if reason.startswith("partial_"))
+        if lost:
+            yield f"{'':>10}  {lost} envelopes lack a slice: lost, or the capture began or ended among them"
         if self._totals:
             yield ""
         for (source, target), totals in self._totals.items():
             kinds = ", ".join(f"{count} {name}" for name, count in totals.frames.items())
             yield f"{'':>10}  {f'{source} > {target}':<{WIDTH}} {kinds}; {totals.size:,} B"
 
+    # -- envelopes that open ------------------------------------------------------------------------------------
+
+    def _may_open(self, frame: layers.Packet) -> bool:
+        """Whether there is a key of its kind and epoch."""
+        sealed = isinstance(frame, layers.Data | layers.Control)
+        return sealed and self._ring is not None and self._ring.has(frame.type, frame.epoch)
+
+    def _whole(self, sighting: Sighting) -> bytes | None:
+        """The sealed envelope, once all its slices were seen."""
+        frame = sighting.frame
+        session = (sighting.source, sighting.target, frame.type, frame.label)
+        self._partial.expire(sighting.at)
+        body = bytes(frame.slice)
+        key = (*session, frame.epoch, frame.counter, frame.count)
+        return self._partial.add(key, frame.index, frame.count, body, session=session, now=sighting.at)
+
+    def _open(self, frame: layers.Packet, whole: bytes) -> Opened | None:
+        assert self._ring is not None
+        return self._ring.open(frame.type, frame.label, frame.epoch, frame.counter, whole)
+
+    def _contents(self, sighting: Sighting, opened: Opened, size: int) -> Iterator[str]:
+        """What an envelope says."""
+        frame, key = sighting.frame, opened.key
+        head = f"{key.sender} to {key.receiver}, epoch {frame.epoch}, counter {frame.counter}"
+        if frame.type == CONTROL:
+            yield self._line(sighting, frame.name, f"{head}: {spoken.control(opened.plain)}", f"{size} B sealed")
+            return
+        inside = list(spoken.packets(opened.plain))
+        count = f"{len(inside)} packet{'' if len(inside) == 1 else 's'}"
+        yield self._line(sighting, frame.name, f"{head}: {count}", f"{size:,} B sealed with {key.cipher}")
+        yield from (f"{'':>10}  {'':<{WIDTH}} {'':<8}   {each}" for each in inside)
+
     # -- runs of data -------------------------------------------------------------------------------------------
 
-    def _join(self, sighting: Sighting) -> None:
+    def _join(self, sighting: Sighting, slices: int, size: int) -> None:
+        """Put one slice in its run, or all slices of an envelope that was held back and did not open."""
         frame = sighting.frame
         key = (sighting.source, sighting.target, frame.type, frame.label, frame.epoch)
         run = self._runs.get(key)
@@ -97,9 +158,9 @@ class Conversation:
             run = self._runs[key] = Run(sighting, sighting.at, frame.counter, frame.counter)
         run.last = sighting.at
         run.low, run.high = min(run.low, frame.counter), max(run.high, frame.counter)
-        run.slices += 1
-        run.envelopes += frame.index == 0
-        run.size += sighting.size
+        run.slices += slices
+        run.envelopes += slices > 1 or frame.index == 0
+        run.size += size
 
     def _told(self, ends: Callable[[Key, Run], bool]) -> Iterator[str]:
         """Close the runs that end, and tell them."""
@@ -142,6 +203,12 @@ class Conversation:
         return f"{at:>10.3f}  {f'{sighting.source} > {sighting.target}':<{WIDTH}} {name:<8} {text}, {size}"
 
 
+def probe_words(frame: layers.Packet) -> str:
+    """A probe's or an answer's fields; the random number tells which answer belongs to which probe."""
+    fields = f"attempt {frame.attempt:08x}, slot {frame.slot}, epoch {frame.epoch}, random {frame.random.hex()}"
+    return f"to {frame.label:08x} {fields}"
+
+
 SAYINGS: tuple[tuple[type, Callable[[Conversation, layers.Packet], str]], ...] = (
     (layers.M1, lambda c, f: f"label {f.label:08x} is mine{', with a cookie' if any(f.cookie) else ''}"),
     (layers.M2, lambda c, f: f"to {f.label:08x}, label {f.label_b:08x} is mine"),
@@ -152,7 +219,7 @@ SAYINGS: tuple[tuple[type, Callable[[Conversation, layers.Packet], str]], ...] =
         layers.Control,
         lambda c, f: f"{c._to(f.label)} epoch {f.epoch}, counter {f.counter}, slice {f.index + 1} of {f.count}",
     ),
-    (layers.Probe, lambda c, f: f"to {f.label:08x} attempt {f.attempt:08x}, slot {f.slot}"),
-    (layers.ProbeAnswer, lambda c, f: f"to {f.label:08x} attempt {f.attempt:08x}, slot {f.slot}"),
-    (layers.Stun, lambda c, f: f"type {f.type:04x}"),
+    (layers.Probe, lambda c, f: probe_words(f)),
+    (layers.ProbeAnswer, lambda c, f: probe_words(f)),
+    (layers.Stun, lambda c, f: spoken.stun_words(f)),
 )
