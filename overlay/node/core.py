@@ -24,6 +24,8 @@ from overlay.node.rooms import Rooms
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Snapshot
 from overlay.values import NodeId
+from punch.config import PunchConfig
+from punch.events import PeerView
 from punch.machine import Machine
 from punch.values import Endpoint, SocketId
 
@@ -104,6 +106,15 @@ class Node:
     def snapshot(self, *, now: float) -> Snapshot:
         """What `status` shows; tell CountersPulled just before."""
         return snapshot(self._rooms, now=now)
+
+    def punching(self, peer: NodeId, *, now: float) -> PeerView:
+        """How the search for a direct way to `peer` goes, with its journal."""
+        return self._rooms.paths.punching.view(peer, now=now)
+
+    @property
+    def punch_config(self) -> PunchConfig:
+        """The engine's settings in force."""
+        return self._rooms.paths.punching.config
 
     # --- settling ---
 

@@ -10,15 +10,20 @@ import msgspec
 
 from overlay.errors import NoSuchPeer, UsageError
 from overlay.node.events import Event, PongHeard
-from overlay.node.facts import PingAsked
+from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, PunchAsked
 from overlay.node.snapshot import Path
-from overlay.shell.loop import Loop
+from overlay.shell.loop import Loop, clock
 from overlay.values import NodeId
+from punch.config import PunchConfig
 
 PONG_WITHIN = 2.0
 """Seconds a pong may take."""
 MOST_PINGS = 1_000_000
 """Pings of one command at most."""
+MEASURED_WITHIN = 5.0
+"""Seconds `nat --again` waits for the measurement; one takes less than a second where servers answer."""
+LOOK = 0.05
+"""Seconds between two looks at it."""
 
 
 class Answers:
@@ -30,6 +35,8 @@ class Answers:
         self._gone = gone
         self._pongs: dict[int, asyncio.Future[PongHeard]] = {}
         self._token = 0
+        self._modes: dict[NodeId, dict[str, Any]] = {}
+        """Settings of single peers, until the node stops."""
 
     def heard(self, event: Event) -> None:
         """Events of the node that somebody may wait for."""
@@ -55,6 +62,15 @@ class Answers:
         elif what == "ping":
             async for reply in self._ping(request):
                 yield reply
+        elif what == "nat":
+            yield await self._nat(again=request.get("again") is True)
+        elif what == "why":
+            yield self._why(self._peer(request))
+        elif what == "direct":
+            self._loop.tell(DirectAsked(self._peer(request)))
+            yield {"ok": True}
+        elif what == "punch":
+            yield self._punch(request)
         else:
             raise UsageError(f"The node does not know the request {what!r}.", "Use the same version of overlay.")
 
@@ -77,15 +93,24 @@ class Answers:
 
     def _ping_words(self, request: dict[str, Any]) -> tuple[NodeId, int, float]:
         """The peer, how often, and how many seconds apart."""
-        text, count, interval = request.get("peer"), request.get("count"), request.get("interval", 1.0)
-        known = {peer.id for peer in self._loop.snapshot().peers}
-        if not isinstance(text, str) or text not in known:
-            raise NoSuchPeer(f"No peer with the id {text!r} is known here.", "See `overlay status`.")
+        peer, count, interval = self._peer(request), request.get("count"), request.get("interval", 1.0)
         if count is not None and not (type(count) is int and 1 <= count <= MOST_PINGS):
             raise UsageError(f"count must be 1..{MOST_PINGS}, not {count!r}.")
         if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0.01 <= interval <= 3600:
             raise UsageError(f"interval must be 0.01..3600 seconds, not {interval!r}.")
-        return NodeId(bytes.fromhex(text)), count if count is not None else MOST_PINGS, float(interval)
+        return peer, count if count is not None else MOST_PINGS, float(interval)
+
+    def _peer(self, request: dict[str, Any]) -> NodeId:
+        """Whom a request is about.
+
+        Raises:
+            NoSuchPeer: the peer is unknown here.
+        """
+        text = request.get("peer")
+        known = {peer.id for peer in self._loop.snapshot().peers}
+        if not isinstance(text, str) or text not in known:
+            raise NoSuchPeer(f"No peer with the id {text!r} is known here.", "See `overlay status`.")
+        return NodeId(bytes.fromhex(text))
 
     async def _pong(self, peer: NodeId) -> PongHeard | None:
         self._token += 1
@@ -105,3 +130,65 @@ class Answers:
         shown = next((each.path for each in self._loop.snapshot().peers if each.id == peer.hex()), None)
         none = Path(kind="none", transport=None, endpoint=None, via=[], hops=None, since_s=None)
         return msgspec.to_builtins(shown or none)
+
+    # --- the punch engine ---
+
+    async def _nat(self, *, again: bool) -> dict[str, Any]:
+        """What is known of our NAT; `again`: once it is measured anew, or took too long."""
+        if again:
+            began = clock()
+            self._loop.tell(DetectAsked())
+            while (left := began + MEASURED_WITHIN - clock()) > 0:
+                age = self._loop.snapshot().self.nat.age_s
+                if age is not None and age <= clock() - began:
+                    break
+                await asyncio.sleep(min(LOOK, left))
+        shown = self._loop.snapshot().self
+        return {"nat": msgspec.to_builtins(shown.nat), "endpoints": msgspec.to_builtins(shown.endpoints)}
+
+    def _why(self, peer: NodeId) -> dict[str, Any]:
+        view = self._loop.node.punching(peer, now=clock())
+        return {"text": view.text, "fix": list(view.fix), "attempts": list(view.journal)}
+
+    def _punch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Switch the engine, or only show it.
+
+        Raises:
+            UsageError: a setting is none, or its value does not fit.
+            NoSuchPeer: the peer is unknown here.
+        """
+        action, config = request.get("action", "show"), self._loop.node.punch_config
+        if action in ("on", "off"):
+            self._loop.tell(PunchAsked(msgspec.structs.replace(config, enabled=action == "on")))
+        elif action == "set" and request.get("peer") is not None:
+            self._set_peer(self._peer(request), request)
+        elif action == "set":
+            self._loop.tell(PunchAsked(_changed(config, request.get("key"), request.get("value"))))
+        shown: dict[str, Any] = msgspec.to_builtins(self._loop.snapshot().punch)
+        return shown
+
+    def _set_peer(self, peer: NodeId, request: dict[str, Any]) -> None:
+        """One peer's mode; whoever sets it wants the peer tried now."""
+        key, value = request.get("key"), request.get("value")
+        if key not in ("nat3_nat4", "nat4_nat4"):
+            raise UsageError(f"{key} is set for all peers together.", "Leave the peer out.")
+        _changed(PunchConfig(), key, value)
+        modes = self._modes.get(peer, {}) | {str(key): value}
+        self._modes[peer] = modes
+        self._loop.tell(PeerPunchAsked(peer, modes.get("nat3_nat4"), modes.get("nat4_nat4")))
+        if value != "off":
+            self._loop.tell(DirectAsked(peer))
+
+
+def _changed(config: PunchConfig, key: Any, value: Any) -> PunchConfig:
+    """The settings with one of them changed, checked.
+
+    Raises:
+        UsageError: there is no such setting, or the value does not fit.
+    """
+    if key not in PunchConfig.__struct_fields__:
+        raise UsageError(f"punch has no setting {key!r}.", "See `overlay punch --help`.")
+    try:
+        return msgspec.convert(msgspec.structs.asdict(config) | {str(key): value}, PunchConfig)
+    except msgspec.ValidationError as fault:
+        raise UsageError(f"{key} cannot be {value!r}: {fault}.", "See `overlay punch --help`.") from None

@@ -127,14 +127,23 @@ class Loop:
             self._node.tell(fact, now=clock())
             self._pump_soon()
 
-    def snapshot(self) -> Snapshot:
-        """What `status` shows, with fresh counters."""
+    @property
+    def node(self) -> Node:
+        """The node, as long as it lives.
+
+        Raises:
+            OverlayError: it has ended.
+        """
         if self._node is None:
             raise OverlayError("The node has ended.", "Start it again with overlay join.")
+        return self._node
+
+    def snapshot(self) -> Snapshot:
+        """What `status` shows, with fresh counters."""
         now = clock()
-        self._node.tell(told.CountersPulled(self._plane.counters()), now=now)
+        self.node.tell(told.CountersPulled(self._plane.counters()), now=now)
         self._pump_soon()
-        return self._node.snapshot(now=now)
+        return self.node.snapshot(now=now)
 
     # --- outputs ---
 
