@@ -42,6 +42,8 @@ LIFE = 90.0
 """Seconds an attempt lives at most."""
 CLAIM_LIFE = 6.0
 """Seconds the host has to prove a hole or refuse it."""
+CONFIRMS = (0.25, 0.7, 1.5)
+"""Seconds after a hole that one more probe goes through it, unless it is proven: our answer may have got lost."""
 NEXT_COPIES = (0.15, 0.4)
 """Seconds after which Next is said again, since signals may get lost."""
 
@@ -307,6 +309,8 @@ class Attempt:
         self._lent.holes.give_away(via)
         self.events.append(self._hole)
         self._hold(now)
+        for place, gap in enumerate(CONFIRMS):
+            self._timers.set(("confirm", str(place)), now + gap)
 
     def _hold(self, now: float) -> None:
         """Nothing is sent but answers until the host has proven the way, or not."""
@@ -377,6 +381,8 @@ class Attempt:
             self._offer_again(now)
         elif kind == "next" and self.phase == "running":
             self._say(Next(self.number, self.strategy))
+        elif kind == "confirm" and self._hole is not None and self.bench is not None:
+            self.bench.confirm(self._hole.via, self._hole.endpoint, now=now)
         elif kind in _OVERDUE:
             self.finish(*_OVERDUE[kind], now=now)
 

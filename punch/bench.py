@@ -115,6 +115,10 @@ class Bench:
         """Send one probe; False: neither budget nor leave for it now."""
         if self.closed or self.through is not None:
             return False
+        return self.confirm(via, to, now=now, ttl=ttl)
+
+    def confirm(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
+        """Send one probe, also when all is over but the proof: our answer may have got lost."""
         token = self.entropy.getrandbits(8 * wire.RANDOM_BYTES).to_bytes(wire.RANDOM_BYTES, "little")
         self._slot = (self._slot + 1) & 0xFFFF
         probe = wire.Probe(wire.PROBE, self._peer.keys.epoch, self._slot, self._their_label, self.attempt, token)
@@ -182,7 +186,8 @@ class Bench:
         if refusal is not None:
             self._note_refusal(refusal, to, now)
             return False
-        if not outlet.send(via, to, wire.encode(probe, self._peer.keys.seal), of=self._try, now=now, ttl=ttl):
+        payload, answer = wire.encode(probe, self._peer.keys.seal), self.closed or probe.type == wire.ANSWER
+        if not outlet.send(via, to, payload, of=self._try, now=now, ttl=ttl, answer=answer):
             return False
         self.probes += 1
         return True

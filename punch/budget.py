@@ -5,6 +5,7 @@ packets   a token bucket (depth 40, 33 a second at the start, doubled for each s
 entries   destinations (socket, host, port) touched in the last 30 s: each is an entry in our NAT, and may be one in
           the peer's. One that answered is no longer live, but its entry stays in the NAT as long as the others'
 
+The last two packets and entries are kept for answers: a probe that came through must not die of our own search.
 Both ceilings hold at every instant; a lower one that comes meanwhile holds from then on for all that is new.
 """
 
@@ -35,6 +36,8 @@ REST = 10.0
 GRAIN = 1e-6
 """Seconds that make up for rounding, so that a wait for a token finds it."""
 
+RESERVE = 2
+"""Packets and entries that only answers may take."""
 MOST_NETWORKS = 32
 """Networks remembered."""
 
@@ -98,18 +101,27 @@ class Budget:
             self._stepped = now
             self._set_rate(min(self.max_pps, self._bucket.rate * 2), now)
 
-    def spend(self, via: SocketId, to: Endpoint, *, now: float) -> bool:
+    def spend(self, via: SocketId, to: Endpoint, *, now: float, answer: bool = False) -> bool:
         """Draw a packet for this destination, or nothing and return False."""
         key = (via, to.host, to.port)
+        kept = 0 if answer else self._reserve
         self._rest(now)
-        if self._sent_within(now) >= self.max_pps or not self._fits(key, now) or not self._bucket.take(now=now):
+        self._expire(now)
+        fits = key in self._entries or len(self._entries) + kept < self.max_entries
+        if not fits or self._sent_within(now) + kept >= self.max_pps or self._bucket.available(now=now) < 1 + kept:
             return False
+        self._bucket.take(now=now)
         self._recent.append(now)
         self._entries.pop(key, None)
         self._entries[key] = (now, True)
         self._last = now
         self.sent += 1
         return True
+
+    @property
+    def _reserve(self) -> int:
+        """None where a ceiling is so low that it would be all."""
+        return RESERVE if min(self.max_pps, self.max_entries) > 4 * RESERVE else 0
 
     def answered(self, via: SocketId, source: Endpoint) -> None:
         """What was touched there answered: it is live no more."""
@@ -122,11 +134,14 @@ class Budget:
         self._rest(now)
         self._expire(now)
         second = self.max_pps - self._sent_within(now)
-        return max(0.0, min(self._bucket.available(now=now), second, self.max_entries - len(self._entries)))
+        least = min(self._bucket.available(now=now), second, self.max_entries - len(self._entries))
+        return max(0.0, least - self._reserve)
 
     def room_at(self, packets: float, *, now: float) -> float:
         """When there may be room for so many packets to new destinations; `now`: at once."""
-        packets = max(1.0, min(packets, self._bucket.depth, self.max_entries))
+        kept = self._reserve
+        packets = max(1.0, min(packets + kept, self._bucket.depth, self.max_entries)) if kept else max(1.0, packets)
+        packets = min(packets, self._bucket.depth, self.max_entries)
         return max(self._packets_at(packets, now), self._entries_at(packets, now))
 
     def live(self, *, now: float) -> int:
@@ -163,10 +178,6 @@ class Budget:
         if over <= 0:
             return now
         return [at for at, _ in self._entries.values()][min(over, len(self._entries)) - 1] + self._kept
-
-    def _fits(self, key: Key, now: float) -> bool:
-        self._expire(now)
-        return key in self._entries or len(self._entries) < self.max_entries
 
     def _expire(self, now: float) -> None:
         kept = self._kept

@@ -35,9 +35,11 @@ class Outlet:
         """Whether a private `host` can be the peer: on-link, or behind the same public address as we."""
         return on_link(host, self.addresses) or same_site(self.profile, remote)
 
-    def send(self, via: SocketId, to: Endpoint, payload: bytes, *, of: Try, now: float, ttl: int = 0) -> bool:
+    def send(
+        self, via: SocketId, to: Endpoint, payload: bytes, *, of: Try, now: float, ttl: int = 0, answer: bool = False
+    ) -> bool:
         """Send one packet of a try, for which there is no `refusal`; False: no budget now."""
-        if not self.budget.spend(via, to, now=now):
+        if not self.budget.spend(via, to, now=now, answer=answer):
             return False
         self.manners.note(to, of, now=now)
         self.commands.append(SendDatagram(via, to, payload, ttl))

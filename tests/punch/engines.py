@@ -21,6 +21,7 @@ from punch.facts import (
     CandidatesChanged,
     Fact,
     Heard,
+    HoleRefused,
     NetworkChanged,
     PeerDirect,
     PeerUp,
@@ -251,10 +252,20 @@ class Village:
         return carry
 
     def _prover(self, name: str) -> Callable[[Event], None]:
+        """A sealed challenge needs both ends: each has a hole, and they are of one pair."""
+
+        def prove(event: HoleOpened, until: float) -> None:
+            other = self._ids[event.peer]
+            if self.homes[name].proves and self.met(name, other):
+                self.tell(name, PeerDirect(event.peer, direct=True))
+            elif self.world.now >= until:
+                self.tell(name, HoleRefused(event.peer, event.via, event.endpoint))
+            else:
+                self.world.at(self.world.now + 0.05, lambda: prove(event, until))
+
         def listen(event: Event) -> None:
-            if isinstance(event, HoleOpened) and self.homes[name].proves:
-                fact = PeerDirect(event.peer, direct=True)
-                self.world.at(self.world.now + 0.03, lambda: self.tell(name, fact))
+            if isinstance(event, HoleOpened):
+                self.world.at(self.world.now + 0.04, lambda: prove(event, self.world.now + 2.0))
 
         return listen
 
