@@ -103,7 +103,8 @@ def test_ipv6_vlan_probes_and_stun(tmp_path: Path, capsys: pytest.CaptureFixture
         ],
     )
     assert lines[:3] == [
-        "0.000 10.0.0.2:1 > 10.0.0.1:2 probe to 00000007 attempt 00000000, slot 0, epoch 0, random 0000000000000000, 36 B",
+        "0.000 10.0.0.2:1 > 10.0.0.1:2 probe to 00000007 attempt 00000000, slot 0, epoch 0, "
+        "random 0000000000000000, 36 B",
         "0.500 [fd00::1]:27182 > [fd00::2]:27182 answer to 00000007 attempt 00000009, slot 3, epoch 0, "
         "random 0000000000000000, 36 B",
         "1.000 10.0.0.2:27182 > 10.0.0.1:27182 stun request 000000000000, 20 B",

@@ -95,16 +95,12 @@ def test_inner_packets_have_a_line_each(tmp_path: Path, capsys: Capture, cipher:
 
 def test_what_no_key_opens_is_told_as_without_keys(tmp_path: Path, capsys: Capture) -> None:
     frames = sealed(DATA, record(bytes(3000)))
-    other = line("data", 3, BUILT_IN[0], bytes(32))
+    other = line("data", 3, BUILT_IN[0], bytes(32)) + line("control", 3, BUILT_IN[0], bytes(32))
+    size = sum(map(len, frames))
     assert opened(tmp_path, capsys, frames, other) == [
-        "data to bbbb0002 epoch 3, counter 5, 1 envelopes in 3 slices, 3,162 B"
-        if BUILT_IN[0] == "aegis128l"
-        else "data to bbbb0002 epoch 3, counter 5, 1 envelopes in 3 slices, 3,114 B"
+        f"data to bbbb0002 epoch 3, counter 5, 1 envelopes in 3 slices, {size:,} B"
     ]
-    assert (
-        "slice 1 of 1"
-        in opened(tmp_path, capsys, sealed(CONTROL, b"\x91\x11"), line("control", 3, BUILT_IN[0], bytes(32)))[0]
-    )
+    assert "slice 1 of 1" in opened(tmp_path, capsys, sealed(CONTROL, b"\x91\x11"), other)[0]
     assert "1 envelopes in 3 slices" in opened(tmp_path, capsys, frames, line("data", 4, BUILT_IN[0]))[0]
 
 
@@ -204,9 +200,9 @@ def test_probes_are_what_the_engine_writes() -> None:
     written = probe.Probe(probe.ANSWER, 3, 500, 7, 9, b"12345678")
     (frame,) = dissect(probe.encode(written, KEY))
     assert type(frame) is layers.ProbeAnswer
-    assert [getattr(frame, name) for name in written.__struct_fields__] == list(
+    assert [getattr(frame, name) for name in written.__struct_fields__] == [
         getattr(written, name) for name in written.__struct_fields__
-    )
+    ]
 
 
 def test_a_file_of_keys_that_is_none_is_said_with_its_line(tmp_path: Path, capsys: Capture) -> None:
