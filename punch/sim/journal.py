@@ -94,6 +94,17 @@ class Journal:
         return (f"{source}-x{to}", f"{text} ({_plain(entry.outcome)})")
 
 
+class Quiet(Journal):
+    """A journal for many worlds: it counts outcomes and keeps nothing."""
+
+    def note(self, at: float, source: str, to: str, datagram: Datagram, outcome: str) -> None:
+        """A datagram arrived, or did not."""
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+
+    def remark(self, at: float, name: str, text: str) -> None:
+        """Nothing is kept."""
+
+
 def _times(times: int) -> str:
     return f" x{times}" if times > 1 else ""
 

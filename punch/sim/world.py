@@ -49,7 +49,9 @@ class TooLate(AssertionError):
 class World:
     """Hosts and segments, from one seed. Hosts are named; times are seconds since the world began."""
 
-    def __init__(self, *, seed: int | str, link: Link = WAN_LINK, hops: int = 0, journal: Journal | None = None) -> None:
+    def __init__(
+        self, *, seed: int | str, link: Link = WAN_LINK, hops: int = 0, journal: Journal | None = None
+    ) -> None:
         """An internet alone; `hops`: routers across it that lower a TTL."""
         self.now = 0.0
         self.seed = seed
