@@ -8,7 +8,7 @@ import click
 
 from overlay.cli.options import find_node, node_options
 from overlay.cli.outcome import error_object
-from overlay.cli.reach import nat_axes, nat_label, nat_sentence
+from overlay.cli.reach import nat_axes, nat_sentence
 from overlay.cli.units import duration
 from overlay.config.address import STUN_PORT, parse_addr
 from overlay.control import client
@@ -80,7 +80,10 @@ def _measured(servers: tuple[str, ...], timeout: float) -> Json:
         OverlayError: no name resolves, or there is no UDP here.
     """
     addresses = [parse_addr(server, STUN_PORT) for server in servers]
-    from punch.driver import detect  # only here: a running node is asked without it
+    import msgspec  # only here: a running node is asked without them
+
+    from overlay.node.nat import describe
+    from punch.driver import detect
 
     plain = [f"[{each.host}]:{each.port}" if ":" in each.host else f"{each.host}:{each.port}" for each in addresses]
     try:
@@ -88,17 +91,7 @@ def _measured(servers: tuple[str, ...], timeout: float) -> Json:
     except OSError as error:
         text = f"{', '.join(servers)} cannot be asked: {error.strerror or str(error) or 'no answer in time'}"
         raise OverlayError(text, "check the name, and that this device has a network", code="unreachable") from None
-    profile = found.profile
-    measured: Json = {
-        "type": profile.type,
-        "mapping": profile.mapping,
-        "filtering": profile.filtering,
-        "allocation": profile.allocation,
-        "step": profile.step or None,
-        "label": None,
-        "age_s": 0.0,
-    }
-    measured["label"] = nat_label(measured) or None
+    measured = msgspec.to_builtins(describe(found.profile, age=0.0))
     endpoints = [{"address": str(each), "kind": "stun"} for each in found.endpoints]
     return {"nat": measured, "endpoints": endpoints, "undecided": list(found.undecided)}
 

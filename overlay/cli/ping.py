@@ -27,7 +27,7 @@ _WHY = "overlay why {name} says why, and what would help"
 @click.command(epilog="Example: overlay ping phone --until-direct")
 @click.argument("peer")
 @click.option("-c", "--count", metavar="N", type=click.IntRange(min=1), help="How many; else until Ctrl-C.")
-@click.option("--until-direct", is_flag=True, help="End with the first direct pong; pinging starts the search for one.")
+@click.option("--until-direct", is_flag=True, help="Search for a direct path now, and end with its first pong.")
 @node_options
 def ping(
     peer: str, count: int | None, until_direct: bool, network: str | None, socket: str | None, as_json: bool
@@ -35,6 +35,8 @@ def ping(
     """Ping PEER (a name, an address or the start of an id) inside the network; each pong names its path."""
     path = find_node(network, socket)
     found = peers.choose(client.ask(path, {"do": "status"}), peer)
+    if until_direct:
+        client.ask(path, {"do": "direct", "peer": found["id"]})
     score = Score(found, as_json=as_json)
     with contextlib.suppress(KeyboardInterrupt):
         _run(path, score, count, until_direct=until_direct)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import click
 
@@ -21,7 +22,7 @@ POLL_S = 0.1
 @click.option(
     "--direct",
     is_flag=True,
-    help="Until the path is direct; waiting alone does not start the search for one, traffic does.",
+    help="Until the path is direct; with PEER the search for one starts now.",
 )
 @click.option("--timeout", metavar="S", type=click.FloatRange(min=0), help="Give up after S seconds (exit code 4).")
 @node_options
@@ -30,12 +31,15 @@ def wait(
 ) -> None:
     """Wait until any peer, or PEER (it need not be known yet), answers."""
     path = find_node(network, socket)
+    asked = False
     until = None if timeout is None else time.monotonic() + timeout
     while True:
         snapshot = client.ask(path, {"do": "status"})
         found = _answering(snapshot, peer, direct=direct)
         if found is not None:
             break
+        if direct and peer is not None and not asked:
+            asked = _ask_direct(path, snapshot, peer)
         if until is not None and time.monotonic() >= until:
             raise NoReply(_waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), _fix(peer, direct=direct))
         time.sleep(POLL_S if until is None else min(POLL_S, max(0.0, until - time.monotonic())))
@@ -58,10 +62,18 @@ def _answering(snapshot: Json, word: str | None, *, direct: bool) -> Json | None
     return next((peer for peer in wanted if peer["state"] == "connected" and peer["path"]["kind"] in ways), None)
 
 
+def _ask_direct(path: Path, snapshot: Json, word: str) -> bool:
+    """Let the node search for a direct path, once the peer is known; False if it is not yet."""
+    found = peers.matching(snapshot, word)
+    if len(found) == 1:
+        client.ask(path, {"do": "direct", "peer": found[0]["id"]})
+    return len(found) == 1
+
+
 def _fix(word: str | None, *, direct: bool) -> str:
     if not direct or word is None:
         return "overlay status says why"
-    return f"overlay why {word} says why; traffic starts the search: overlay ping {word} --until-direct"
+    return f"overlay why {word} says why, and what would help"
 
 
 def _waited_for(snapshot: Json, word: str | None, *, direct: bool, seconds: float) -> str:

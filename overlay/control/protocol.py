@@ -5,6 +5,7 @@ status                               the snapshot (contract, JSON)
 leave                                {"ok": true} once the node has left
 ping   peer count interval           {"seq", "rtt_ms", "path"} each, then {"sent", "received"}
 nat    again                         {"nat", "endpoints"}; with `again` once it is measured anew
+direct peer                          {"ok": true}: a person wants a direct way to it, now
 why    peer                          {"text", "fix": [text], "attempts": [text]}, the easiest fix and the oldest first
 punch  action key value peer         the snapshot's `punch`, as it is from now on
 """
@@ -163,6 +164,7 @@ _REQUESTS: dict[str, dict[str, tuple[Callable[[object], bool], object]]] = {
     "leave": {},
     "ping": {"peer": (_is_id, None), "count": (_is_count, None), "interval": (_is_interval, 1.0)},
     "nat": {"again": (_is_truth, False)},
+    "direct": {"peer": (_is_id, None)},
     "why": {"peer": (_is_id, None)},
     "punch": {
         "action": (_one_of("show", "on", "off", "set"), "show"),

@@ -56,12 +56,15 @@ def test_nothing_back_as_json_tells_it_in_the_last_line(node: FakeNode, capsys: 
 def test_until_direct_ends_with_the_first_direct_pong(node: FakeNode, capsys: Capture) -> None:
     node.pongs = [{"rtt_ms": 9.0, "path": RELAY}, {"rtt_ms": None, "path": DIRECT}, {"rtt_ms": 1.0, "path": DIRECT}]
     assert main(["ping", "phone", "--until-direct"]) == 0
+    assert {"do": "direct", "peer": node.snapshot["peers"][1]["id"]} in node.asked
     assert capsys.readouterr().out.splitlines()[-1].startswith("3 sent, 2 received")
 
 
 def test_until_direct_in_vain_is_exit_4(node: FakeNode, capsys: Capture) -> None:
     assert main(["ping", "phone", "--until-direct", "-c", "2"]) == 4
-    assert "no direct path to phone in 2 pings" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "no direct path to phone in 2 pings" in err
+    assert "overlay why phone says why" in err
 
 
 @pytest.mark.parametrize("word", ["zoe", "a", "laptop"])

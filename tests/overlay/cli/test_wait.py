@@ -39,6 +39,16 @@ def test_in_vain_is_exit_4(node: FakeNode, capsys: Capture, words: list[str], wh
     assert why in capsys.readouterr().err
 
 
+def test_waiting_for_a_direct_path_starts_the_search_once(node: FakeNode, capsys: Capture) -> None:
+    assert main(["wait", "phone", "--direct", "--timeout", "0.25"]) == 4
+    assert "overlay why phone" in capsys.readouterr().err
+    wanted = [request for request in node.asked if request["do"] == "direct"]
+    assert wanted == [{"do": "direct", "peer": node.snapshot["peers"][1]["id"]}]
+    assert main(["wait", "phone", "--timeout", "0.1"]) == 0
+    assert main(["wait", "--direct", "--timeout", "0.1"]) == 0
+    assert [request for request in node.asked if request["do"] == "direct"] == wanted
+
+
 def test_alone_in_vain(node: FakeNode, capsys: Capture) -> None:
     node.snapshot = status()
     assert main(["wait", "--timeout", "0"]) == 4

@@ -106,6 +106,8 @@ class FakeNode:
         self.asked.append(request)
         if request["do"] == "status":
             yield self.snapshot
+        elif request["do"] == "direct":
+            yield {"ok": True}
         elif request["do"] == "leave":
             yield {"ok": True}
             if self.ear:

@@ -23,6 +23,7 @@ def test_requests_and_their_defaults() -> None:
 def test_requests_to_the_punch_engine() -> None:
     assert protocol.request(b'{"do":"nat"}') == {"do": "nat", "again": False}
     assert protocol.request(protocol.encode({"do": "why", "peer": ID})) == {"do": "why", "peer": ID}
+    assert protocol.request(protocol.encode({"do": "direct", "peer": ID})) == {"do": "direct", "peer": ID}
     shown = {"do": "punch", "action": "show", "key": None, "value": None, "peer": None}
     assert protocol.request(b'{"do":"punch"}') == shown
     asked = {"do": "punch", "action": "set", "key": "nat4_nat4", "value": "auto", "peer": ID}
