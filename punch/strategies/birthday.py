@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from punch.predict.posterior import MOST_HOLES
 from punch.strategies.desk import Desk
-from punch.strategies.searching import Plan, Search, script
+from punch.strategies.plan import Plan, script
+from punch.strategies.searching import Search
 
 PORTS = 1750
 """Leave 0.1 % of bad luck at 256 holes (nat-science 5.2)."""
@@ -26,6 +27,7 @@ class Birthday(Search):
             desk,
             Plan(
                 name="birthday",
+                first_round=21,
                 script=script(profile),
                 ports=PORTS,
                 block_ports=PORTS,

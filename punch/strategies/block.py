@@ -7,7 +7,8 @@ grow to an eighth of the block, which is the subscriber's whole quota, while the
 from __future__ import annotations
 
 from punch.strategies.desk import Desk
-from punch.strategies.searching import Plan, Search, script
+from punch.strategies.plan import Plan, script
+from punch.strategies.searching import Search
 
 PORTS = 40
 BLOCK_PORTS = 400
@@ -21,6 +22,13 @@ class Block(Search):
         profile = desk.local if hard else desk.remote
         super().__init__(
             desk,
-            Plan(name="block", script=script(profile), ports=PORTS, block_ports=BLOCK_PORTS, uniform_ports=0),
+            Plan(
+                name="block",
+                first_round=11,
+                script=script(profile),
+                ports=PORTS,
+                block_ports=BLOCK_PORTS,
+                uniform_ports=0,
+            ),
             hard,
         )

@@ -9,7 +9,8 @@ but chance is left the search ends, and the birthday is the next in the list.
 from __future__ import annotations
 
 from punch.strategies.desk import Desk
-from punch.strategies.searching import Plan, Search, script
+from punch.strategies.plan import Plan, script
+from punch.strategies.searching import Search
 
 PORTS = 40
 """Ports of a ranking (nat-science 6)."""
@@ -23,6 +24,13 @@ class Sandwich(Search):
         profile = desk.local if hard else desk.remote
         super().__init__(
             desk,
-            Plan(name="sandwich", script=script(profile), ports=PORTS, block_ports=BLOCK_PORTS, uniform_ports=0),
+            Plan(
+                name="sandwich",
+                first_round=1,
+                script=script(profile),
+                ports=PORTS,
+                block_ports=BLOCK_PORTS,
+                uniform_ports=0,
+            ),
             hard,
         )

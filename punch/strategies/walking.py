@@ -68,7 +68,7 @@ class Walker:
         self._mine += [each.socket for each in sockets]
         self._fresh += sockets
         if not self._fresh:
-            self._desk.end("no_sockets", "no more sockets can be opened", now=now)
+            self._desk.end("sockets", "no more sockets can be opened", now=now)
         elif not self._asking and not self._aims:
             self._read(now)
 
