@@ -23,7 +23,7 @@ from punch.detect.classify import Tests, classify, undecided
 from punch.detect.hello import FIRST_WAITS, LATER_WAITS, Hello, choose, targets
 from punch.detect.questions import Questions, RoomAt, Spend
 from punch.detect.studies import Study, wanted
-from punch.detect.supply import Supply
+from punch.detect.supply import Fresh, Supply
 from punch.detect.survey import FRESH, Server, Survey
 from punch.events import Event, ProfileChanged, ReflexiveFound
 from punch.facts import (
@@ -345,9 +345,13 @@ class Detector:
         self._hello = None
         self._retries = 0
         self._server = hello.server()
-        sockets = self._supply.sockets
+        sockets = self._supply.sockets or self._main_alone()
         self._survey = Survey(self._questions, self._server, sockets, now=now)
         return True
+
+    def _main_alone(self) -> tuple[Fresh, ...]:
+        """Without a fresh socket the main one shows the mapping at least."""
+        return tuple(Fresh(socket, local.port) for socket, local in self._mains.items())[:1]
 
     def _step_survey(self, survey: Survey, now: float) -> bool:
         self._commands.extend(survey.signals)
@@ -357,17 +361,21 @@ class Detector:
         found = survey.tests()
         self._tests = structs.replace(found, reflexive=self._tests.reflexive, addresses=self._tests.addresses)
         if not survey.done:
+            self._measured = now
             self._tell_profile()
             return False
         self._survey = None
         self._supply.release()
-        answered = sum(each.external is not None for each in found.seen)
-        if not answered:
+        answered = sum(each.external is not None for each in found.seen if each.towards == "main")
+        if not any(each.external for each in found.seen):
             self._blocked(now)
             return True
         self._tell_profile()
-        if answered < LEAST_ANSWERS or (self._thin and self._hosts > 1 and not self._repeated):
+        if answered < min(LEAST_ANSWERS, len(survey.sockets)) or (
+            self._thin and self._hosts > 1 and not self._repeated
+        ):
             self._repeated = self._anew = True
+            self._measured = None
             self._later(now)
             return True
         self._measured, self._anew = now, False

@@ -65,7 +65,7 @@ class Survey:
         """To be said: requests for a Touch."""
         self._questions = questions
         self._server = server
-        self._sockets = sockets
+        self.sockets = sockets
         self._seen: dict[tuple[int, Towards], Seen] = {}
         self._other_port: bool | None = None
         self._other_host: bool | None = None
@@ -156,7 +156,7 @@ class Survey:
         self._questions.ask(question, at=at)
 
     def _note(self, number: int, word: Towards, result: Answer | Silence) -> None:
-        fresh = self._sockets[min(number, len(self._sockets) - 1)]
+        fresh = self.sockets[min(number, len(self.sockets) - 1)]
         external = result.message.seen if isinstance(result, Answer) else None
         self._seen[number, word] = Seen(
             socket=number,
@@ -202,7 +202,7 @@ class Survey:
             if came:
                 self._poisonable = False
             elif came is False:
-                self._ask(0, "port", self._sockets[0], self._server.port, now)
+                self._ask(0, "port", self.sockets[0], self._server.port, now)
         elif word == "far":
             self._other_host = came
         elif word == "main" and isinstance(result, Answer) and self._server.far is None:
@@ -229,7 +229,7 @@ class Survey:
             return
         transaction = self._questions.expect(
             (self.study, 0, "touched"),
-            via=self._sockets[0].socket,
+            via=self.sockets[0].socket,
             sources=(udp(self._server.touch_host, 0),),
             lifetime=TOUCHES[-1] + TOUCH_WAIT,
             now=now,
