@@ -60,8 +60,10 @@ STATES: dict[str, State] = {
     "peer_changed": "idle",
 }
 """What a reason means for the peer's state; all others are failures."""
-FINAL = ("off", "peer_off", "idle", "infeasible", "unvouched", "refused", "sockets")
+FINAL = ("infeasible", "unvouched", "sockets")
 """Reasons of a strategy that end the attempt, whatever else could be tried."""
+LAST = {"silent": "no_answer", "refused": "budget", "unproven": "unproven"}
+"""What the reason of the last strategy is called when nothing is left."""
 UNSAID = ("idle", "infeasible", "peer_off")
 """Reasons both sides find by themselves from the same offers."""
 HEARD = {"off": "peer_off", "network_changed": "peer_changed", "direct": "exhausted"}
@@ -107,7 +109,8 @@ class Attempt:
         self._setting = Setting((), None, peer.first)
         self._strategy: Strategy | None = None
         self._hole: HoleOpened | None = None
-        self._last_text = ""
+        self._last = self._last_text = ""
+        """Why the last strategy ended."""
         self._timers.set(("life", ""), now + LIFE)
         self._timers.set(("look", ""), now + LOOK)
         self._look_until = now + LOOK
@@ -116,11 +119,6 @@ class Attempt:
     def strategy(self) -> str:
         """Name of the strategy in force, or of the last."""
         return "" if self.bench is None else self.bench.strategy
-
-    @property
-    def is_searching(self) -> bool:
-        """A birthday search is on: one a node at a time."""
-        return self.phase == "running" and self.strategy == "birthday"
 
     # --- offers
 
@@ -222,6 +220,9 @@ class Attempt:
         self._drop_strategy(now)
         while self._choices:
             choice = self._choices.popleft()
+            if choice.exclusive and not self._lent.take_search(self.label):
+                self.finish("busy", "a search for another peer is on; this one comes after it", now=now)
+                return
             strategy = build(choice, self.bench, self._setting)
             if strategy is None:
                 continue
@@ -230,14 +231,14 @@ class Attempt:
             self.events.append(AttemptStarted(self.peer.id, self.peer.attempts, strategy.name))
             strategy.begin(now=now)
             return
-        self.finish("exhausted", self._last_text or "nothing is left to try", now=now)
+        self.finish(self._last_reason(), self._last_text or "nothing is left to try", now=now)
 
     def settle(self, *, now: float) -> None:
         """Go on where a strategy is through."""
         while self.phase == "running" and self.bench is not None and self.bench.through is not None:
-            reason, self._last_text = self.bench.through
-            if reason in FINAL:
-                self.finish(reason, self._last_text, now=now)
+            self._last, self._last_text = self.bench.through
+            if self._last in FINAL:
+                self.finish(self._last, self._last_text, now=now)
                 return
             self._next(now)
             if self.phase == "running":
@@ -245,7 +246,17 @@ class Attempt:
                 for place, gap in enumerate(NEXT_COPIES):
                     self._timers.set(("next", str(place)), now + gap)
 
+    def _last_reason(self) -> str:
+        """Why nothing is left to try, in one word."""
+        assert self.bench is not None
+        if self.bench.local.blocked or self.bench.remote.blocked:
+            return "blocked"
+        if self.bench.local.type == "unknown":
+            return "no_server"
+        return LAST.get(self._last, "exhausted")
+
     def _drop_strategy(self, now: float) -> None:
+        self._lent.leave_search(self.label)
         if self._strategy is not None:
             strategy, self._strategy = self._strategy, None
             strategy.finish(now=now)
@@ -328,7 +339,7 @@ class Attempt:
         self._hole = None
         self.phase = "running"
         self._timers.clear(("claim", ""))
-        self._last_text = "a probe came through, but nothing after it"
+        self._last, self._last_text = "unproven", "a probe came through, but nothing after it"
         self.bench.note(self._last_text, now=now)
         self._lent.holes.release(self.label)
         self.bench.closed = False

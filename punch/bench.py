@@ -39,6 +39,24 @@ class Lent:
         self.holes = holes
         self.sampler = sampler
         self.entropy = entropy
+        self._searching = 0
+
+    @property
+    def is_searching(self) -> bool:
+        """A birthday search is on: one a node at a time, whichever its role."""
+        return self._searching != 0
+
+    def take_search(self, label: int) -> bool:
+        """An attempt wants to search; False: another does."""
+        if self._searching not in (0, label):
+            return False
+        self._searching = label
+        return True
+
+    def leave_search(self, label: int) -> None:
+        """Its search is over, if it had one."""
+        if self._searching == label:
+            self._searching = 0
 
 
 class Bench:

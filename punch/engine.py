@@ -207,22 +207,15 @@ class Engine:
     # --- facts
 
     def _socket(self, fact: SocketOpened | SocketFailed | SocketClosed) -> None:
-        outlet = self._outlet
         if isinstance(fact, SocketFailed):
             self._holes.failed(fact)
-            return
-        if isinstance(fact, SocketClosed):
+        elif isinstance(fact, SocketClosed):
             self._holes.lost(fact.socket)
-            outlet.main = None if outlet.main == fact.socket else outlet.main
-            outlet.main6 = None if outlet.main6 == fact.socket else outlet.main6
-            return
-        if fact.role == "engine":
+            self._outlet.lost(fact.socket)
+        elif fact.role == "engine":
             self._holes.opened(fact)
-            return
-        if fact.role == "main" and fact.local.is_ipv6:
-            outlet.main6 = fact.socket if outlet.main6 is None else outlet.main6
         elif fact.role == "main":
-            outlet.main = fact.socket if outlet.main is None else outlet.main
+            self._outlet.take(fact.socket, ipv6=fact.local.is_ipv6)
 
     def _send_failed(self, fact: SendFailed, now: float) -> None:
         """Only a full table or a forbidding kernel counts: it ends what goes on, and halves what may be."""
@@ -387,7 +380,8 @@ class Engine:
             self._consider(peer, now)
             return
         own = sum(1 for each in self._attempts.values() if each.began_here)
-        if own >= MOST_OWN or len(self._attempts) >= MOST_ATTEMPTS:
+        waits = peer.busy > 0 and self._lent.is_searching
+        if waits or own >= MOST_OWN or len(self._attempts) >= MOST_ATTEMPTS:
             self._line[peer_id] = None
             return
         self._line.pop(peer_id, None)
@@ -405,19 +399,6 @@ class Engine:
         attempt = self._attempts[label] = Attempt(peer, self._lent, number=number, label=label, now=now)
         return attempt
 
-    def _prepared(self, peer: Peer, now: float) -> Offer:
-        return Offer(
-            attempt=0,
-            reply=False,
-            label=0,
-            profile=self.profile,
-            candidates=offered(self.profile, self._candidates),
-            demand=peer.demand,
-            wanted=peer.is_wanted(now=now),
-            modes=peer.modes_in_force(self.config),
-            learned=peer.learned.get(self._network, ""),
-        )
-
     def _conclude(self, attempt: Attempt, now: float) -> None:
         """Take note of how it ended, and when the peer is due again."""
         peer, end = attempt.peer, attempt.end
@@ -431,9 +412,18 @@ class Engine:
         peer.remember_end(attempt.number, end.reason)
         self._events.append(AttemptEnded(peer.id, end.state, end.reason, end.text))
         schedule.after(peer, end.reason, self._entropy, now=now)
+        if attempt.strategy == "birthday":
+            self._next_search(now)
         if end.reason == "direct" and attempt.strategy:
             peer.learned[self._network] = attempt.strategy
         self._consider(peer, now)
+
+    def _next_search(self, now: float) -> None:
+        """The place of the one search is free: whoever waited for it is due."""
+        for peer in self._peers.values():
+            if peer.busy:
+                peer.next_at = min(peer.next_at, now)
+                self._consider(peer, now)
 
     # --- settling
 
@@ -454,7 +444,7 @@ class Engine:
         moved = False
         for attempt in list(self._attempts.values()):
             if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
-                attempt.ready(self._prepared(attempt.peer, now), now=now)
+                attempt.ready(self._say_of_us(attempt.peer, now), now=now)
         for owner, request, sockets in list(self._holes.ready(now=now)):
             moved = True
             if (found := self._attempts.get(owner)) is not None:
@@ -470,6 +460,10 @@ class Engine:
                 moved = True
                 self._conclude(attempt, now)
         return moved
+
+    def _say_of_us(self, peer: Peer, now: float) -> Offer:
+        said = offered(self.profile, self._candidates)
+        return peer.offer(self.profile, said, self.config, network=self._network, now=now)
 
     def _hear_observatory(self, now: float) -> None:
         """A profile that is another than the one attempts failed with sets waiting times aside."""

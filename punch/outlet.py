@@ -31,6 +31,18 @@ class Outlet:
         self.profile = NatProfile()
         self.probes_received = 0
 
+    def take(self, socket: SocketId, *, ipv6: bool) -> None:
+        """A main socket is open; the first of each family is used."""
+        if ipv6 and self.main6 is None:
+            self.main6 = socket
+        elif not ipv6 and self.main is None:
+            self.main = socket
+
+    def lost(self, socket: SocketId) -> None:
+        """A socket is closed."""
+        self.main = None if self.main == socket else self.main
+        self.main6 = None if self.main6 == socket else self.main6
+
     def is_near(self, host: str, remote: NatProfile) -> bool:
         """Whether a private `host` can be the peer: on-link, or behind the same public address as we."""
         return on_link(host, self.addresses) or same_site(self.profile, remote)

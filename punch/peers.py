@@ -13,7 +13,7 @@ from punch.facts import PeerPolicy, PeerUp
 from punch.journal import Journal
 from punch.limiter import TokenBucket
 from punch.signals import Offer
-from punch.values import NatProfile, PeerId
+from punch.values import Candidate, NatProfile, PeerId
 
 WAITS = (30.0, 120.0, 600.0, 3600.0)
 """Seconds until the next attempt after the first, second, ... failure in a row."""
@@ -107,6 +107,22 @@ class Peer:
     def is_wanted(self, *, now: float) -> bool:
         """Whether traffic or a person wants the path now."""
         return self.demand or now - self.wanted_at <= FRESH_WANT
+
+    def offer(
+        self, profile: NatProfile, candidates: tuple[Candidate, ...], config: PunchConfig, *, network: str, now: float
+    ) -> Offer:
+        """What we say to it; the attempt puts number and label in."""
+        return Offer(
+            attempt=0,
+            reply=False,
+            label=0,
+            profile=profile,
+            candidates=candidates,
+            demand=self.demand,
+            wanted=self.is_wanted(now=now),
+            modes=self.modes_in_force(config),
+            learned=self.learned.get(network, ""),
+        )
 
     @property
     def remote_profile(self) -> NatProfile | None:

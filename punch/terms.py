@@ -17,7 +17,7 @@ from msgspec import Struct
 from punch.manners import is_private, is_sendable
 from punch.signals import Offer
 from punch.sites import both_ipv6, one_lan, same_site
-from punch.strategies.choose import Choice, choose
+from punch.strategies.choose import Choice, choose, is_sought
 from punch.values import Candidate, Endpoint, NatProfile, udp
 
 Kind = Literal["easy", "nat3_nat4", "nat4_nat4"]
@@ -74,6 +74,8 @@ def site_or_ipv6(ours: Offer, theirs: Offer) -> bool:
 def infeasible(ours: Offer, theirs: Offer) -> str:
     """Why no effort would do, in people's words; "" where it may."""
     if kind(ours.profile, theirs.profile) != "nat4_nat4" or site_or_ipv6(ours, theirs):
+        return ""
+    if is_sought(ours.profile) or is_sought(theirs.profile):
         return ""
     allocations = (ours.profile.allocation, theirs.profile.allocation)
     if "uniform" not in allocations and "unknown" not in allocations:

@@ -44,18 +44,26 @@ def fixes(peer: Peer, local: NatProfile, state: State) -> tuple[str, ...]:
     """What would help, the easiest first."""
     if state in ("running", "succeeded", "idle"):
         return ()
-    found: list[str] = []
-    if state == "off":
-        found.append(_SWITCH.get(peer.kind, "overlay punch on"))
+    reason = peer.last.reason
+    found = [_SWITCH.get(peer.kind, "overlay punch on")] if state == "off" and reason != "peer_off" else []
+    found += _FIRST.get(reason, ())
     remote = peer.remote_profile
     hard = [whose for whose, each in (("your", local), ("their", remote)) if each is not None and each.type == "NAT4"]
-    found.append("forward a UDP port to either side (router settings, or UPnP)")
-    found.append("use IPv6 on both sides")
-    found += [f"ask {whose} provider for a NAT that is not symmetric" for whose in hard]
-    return tuple(found)
+    found += ["forward a UDP port to either side (router settings, or UPnP)", "use IPv6 on both sides"]
+    return (*found, *(f"ask {whose} provider for a NAT that is not symmetric" for whose in hard))
 
 
 _SWITCH = {
     "nat3_nat4": "overlay punch set nat3_nat4=auto",
     "nat4_nat4": "overlay punch set nat4_nat4=auto",
+}
+_FIRST = {
+    "peer_off": ("switch punching on on their side: overlay punch on",),
+    "no_answer": ("update the other side, or switch punching on there",),
+    "no_server": ("name a STUN server: [stun] servers, or let one member have an open port",),
+    "blocked": ("let UDP through the firewall of the blocked side",),
+    "sockets": ("raise the limit of open files (ulimit -n)",),
+    "refused": ("let UDP out: a firewall on this host or a full NAT table refuses packets",),
+    "budget": ("wait: searches for other peers use up the budget, or raise max_pps and max_entries",),
+    "unvouched": ("let a third member that hears the peer be connected to both",),
 }

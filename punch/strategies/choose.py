@@ -10,7 +10,8 @@
     hard        NAT4
     search      by the hard side's allocator: sequential, preserving, cluster, unknown: sandwich, then birthday;
                 block: block, then birthday; uniform: birthday
-    predict     only where both can be predicted: anchor_walk; for an anchor with few ports too
+    predict     only where both can be predicted: anchor_walk; for an anchor with few ports too. A side whose mapping
+                and filtering mind addresses only (ADM, ADF) is searched like NAT3's peer: any port of ours will do
 
 IPv6 and LAN endpoints go first where there are any; then what worked last.
 """
@@ -102,7 +103,17 @@ def _one_hard(local: NatProfile, remote: NatProfile, sides: tuple[Side, Side]) -
 
 
 def _both_hard(local: NatProfile, remote: NatProfile, first: bool) -> tuple[Choice, ...]:
+    sought = [is_sought(local), is_sought(remote)]
+    if any(sought):
+        ours = first if all(sought) else sought[0]
+        names = _SEARCH[(local if ours else remote).allocation]
+        return tuple(Choice(name, ours, name == "birthday") for name in names)
     return (Choice("anchor_walk", is_anchor(local, remote, first=first)),)
+
+
+def is_sought(profile: NatProfile) -> bool:
+    """Whether a symmetric side's holes take packets from any port of the peer, and answer by the same."""
+    return profile.mapping == "adm" and profile.filtering in ("eif", "adf")
 
 
 def is_anchor(local: NatProfile, remote: NatProfile, *, first: bool) -> bool:
