@@ -19,7 +19,7 @@ from overlay.node.happenings import Happenings
 from overlay.node.inbound import Inbound
 from overlay.node.outbound import Outbound
 from overlay.node.outside import Outside
-from overlay.node.report import snapshot
+from overlay.node.report import punch_view, snapshot
 from overlay.node.rooms import Rooms
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Snapshot
@@ -109,7 +109,7 @@ class Node:
 
     def punching(self, peer: NodeId, *, now: float) -> PeerView:
         """How the search for a direct way to `peer` goes, with its journal."""
-        return self._rooms.paths.punching.view(peer, now=now)
+        return punch_view(self._rooms, peer, now=now)
 
     @property
     def punch_config(self) -> PunchConfig:

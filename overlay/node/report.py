@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
+
 from overlay.node import snapshot as shown
 from overlay.node.nat import describe, from_word
 from overlay.node.rooms import Rooms
 from overlay.paths.events import PathView
 from overlay.values import NodeId
+from punch.events import PeerView
 
 
 def path_of(rooms: Rooms, view: PathView, *, now: float) -> shown.Path:
@@ -54,11 +57,22 @@ def _punch(rooms: Rooms, *, now: float) -> shown.Punch:
     )
 
 
-def _punch_state(rooms: Rooms, node: NodeId, *, now: float) -> shown.PunchState:
+def punch_view(rooms: Rooms, node: NodeId, *, now: float) -> PeerView:
+    """How the search for a direct way to a member goes; a success is one as long as its hole is used."""
     view = rooms.paths.punching.view(node, now=now)
+    if view.state != "succeeded":
+        return view
+    if not view.attempts:
+        return msgspec.structs.replace(view, state="idle")
+    if rooms.paths.view(node).kind == "direct":
+        return view
+    return msgspec.structs.replace(view, state="idle", text="its hole was let go; it goes direct when used")
+
+
+def _punch_state(rooms: Rooms, node: NodeId, *, now: float) -> shown.PunchState:
+    view = punch_view(rooms, node, now=now)
     return shown.PunchState(
-        # Direct without an attempt is no success of the engine's.
-        state="idle" if view.state == "succeeded" and not view.attempts else view.state,
+        state=view.state,
         strategy=view.strategy or None,
         attempts=view.attempts,
         probes=view.probes,

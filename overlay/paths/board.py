@@ -21,6 +21,8 @@ from punch.values import Endpoint, SocketId
 KNOCKS, KNOCK_TIME = 60, 600.0
 """Unanswered packets to one host (IPv6: /64) in so many seconds, over all peers and records (protocol section 9):
 half of them at once, half as they come back, so that no window of that length sees more."""
+FEARED_LIFE = 10.0
+"""Seconds the shortest-lived NATs keep a mapping (nat-science section 1.3, Richter)."""
 MOST_HOSTS = 4096
 """Hosts remembered for that; beyond them nobody new is knocked at."""
 
@@ -73,6 +75,10 @@ class Board:
         """Those the punch engine asked for."""
         self.turned: deque[tuple[NodeId, bool]] = deque()
         """Peers that came to be reached directly, or no longer are, for the engine."""
+        self.lifetime: float | None = None
+        """Seconds a mapping lives in our own NAT, as far as proven; None: not known."""
+        self.unsure_until = 0.0
+        """Until then its measurement may still come, and a short life is feared; 0: there is no NAT."""
         self.stale = False
         """Our own endpoints or neighbours changed and the engine does not know."""
         self.around = Surroundings()
@@ -134,6 +140,12 @@ class Board:
             self.timers.clear((timer, (peer.node, where)))
         if isinstance(where, Direct) and self.engine_sockets.pop(where.via, None) is not None:
             self.out.append(CloseSocket(where.via))
+
+    def own_lifetime(self, *, now: float) -> float | None:
+        """Seconds to count on for mappings of our own NAT; None: as long as any keepalive needs."""
+        if self.lifetime is None and now < self.unsure_until:
+            return FEARED_LIFE
+        return self.lifetime
 
     def self_view_changed(self) -> None:
         """Our own endpoints or neighbours changed."""

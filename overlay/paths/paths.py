@@ -100,7 +100,7 @@ class Paths:
             Timer.REDIAL: self._of_peer(self._redial),
             Timer.HOLE: self._punching.hole_due,
             Timer.RESOLVE_STUN: lambda _, *, now: self._punching.resolve_again(now=now),
-            Timer.NAT_SEEN: lambda _, *, now: self._punching.say_profile(),
+            Timer.NAT_SEEN: self._say_profile,
         }
         self._punching.settle(self.own_endpoints, now=now)
 
@@ -454,6 +454,12 @@ class Paths:
             # A pause: the plane says when it is over.
             peer.watched = True
             self._board.settle(peer, now=now)
+
+    def _say_profile(self, _: object, *, now: float) -> None:
+        self._punching.say_profile()
+        for peer in self._board.peers.values():
+            if peer.session:
+                self._upkeep.keep_soon(peer, now=now)
 
     def _traffic_began(self, fact: told.TrafficBegan, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)

@@ -37,6 +37,8 @@ from punch.values import Candidate, Endpoint, NatProfile, SocketId
 
 SAY_AFTER = 0.5
 """Seconds a changed NAT profile waits for more of it before the record says so."""
+UNSURE = 60.0
+"""Seconds a lifetime is measured in the background: answers after 10, 20 and 40 s (nat-science section 1.4)."""
 WANT_EVERY = 1.0
 """Seconds between two tellings that traffic wants a direct way."""
 STUN_METHODS = 4
@@ -173,6 +175,7 @@ class Punching:
             return
         first, self._network = self._network is None, network
         self.reflexive.clear()
+        self._board.lifetime, self._board.unsure_until = None, now + UNSURE
         self._engine.tell(tell.NetworkChanged(*network), now=now)
         if not first:
             self._servers.resolve(now=now)
@@ -277,7 +280,11 @@ class Punching:
 
     def say_profile(self) -> None:
         """The profile has settled."""
-        self._board.news.append(happened.NatSeen(self._engine.profile))
+        profile = self._engine.profile
+        self._board.lifetime = None if profile.open else profile.lifetime
+        if profile.open:
+            self._board.unsure_until = 0.0
+        self._board.news.append(happened.NatSeen(profile))
         self._board.self_view_changed()
 
     def _reflexive_found(self, event: ReflexiveFound, *, now: float) -> None:

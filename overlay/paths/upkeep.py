@@ -15,11 +15,11 @@ from overlay.wire.messages import Ping, Pong, Report
 
 KEEPALIVE = 25.0
 """Seconds without having sent, then a Ping (protocol section 5)."""
-HOLE_SHARE = 0.8
-"""Of a hole's learned lifetime; each side's own datagrams keep its own NAT's mapping (RFC 4787, REQ-6)."""
+LIFE_SHARE = 0.8
+"""Of a mapping's learned lifetime; each side's own datagrams keep its own NAT's mapping (RFC 4787, REQ-6)."""
 HOLE_UNKNOWN = 12.0
 """Seconds, where no lifetime is known: some carriers' NATs forget after 15 (nat-science section 1.3)."""
-HOLE_LEAST, HOLE_MOST = 3.0, 55.0
+LEAST, HOLE_MOST = 3.0, 55.0
 SILENCE_IDLE = 65.0
 """Seconds without hearing an idle peer: two keepalives and a margin."""
 SILENCE_HOLE = 125.0
@@ -73,13 +73,18 @@ class Upkeep:
 
     def session_up(self, peer: Peer, *, now: float) -> None:
         """From now on something is sent at least every 25 s."""
-        self._board.timers.set((Timer.KEEPALIVE, peer.node), now + KEEPALIVE)
+        self.keep_soon(peer, now=now)
+
+    def keep_soon(self, peer: Peer, *, now: float) -> None:
+        """Count the keepalive anew: the way, or what is known of our NAT, changed."""
+        wait = _keepalive(peer, self._board.own_lifetime(now=now))
+        self._board.timers.set((Timer.KEEPALIVE, peer.node), max(now, peer.last_tx + wait))
 
     def keepalive(self, peer: Peer, *, now: float) -> None:
         """Ping where nothing was sent for long enough."""
         if not peer.session or self._board.leaving:
             return
-        wait = _keepalive(peer)
+        wait = _keepalive(peer, self._board.own_lifetime(now=now))
         if now - peer.last_tx >= wait - 0.001 and peer.current:
             self._ping(peer, 0, None, now=now)
             peer.last_tx = now
@@ -203,11 +208,11 @@ def _by_hole(peer: Peer) -> Way | None:
     return way if way is not None and way.hole else None
 
 
-def _keepalive(peer: Peer) -> float:
-    """Seconds without having sent until a Ping keeps the way in use open."""
+def _keepalive(peer: Peer, own: float | None) -> float:
+    """Seconds without having sent until a Ping keeps the way in use open; `own`: the lifetime in our own NAT."""
     way = _by_hole(peer)
     if way is None:
-        return KEEPALIVE
+        return KEEPALIVE if own is None else min(KEEPALIVE, max(LEAST, own * LIFE_SHARE))
     if way.lifetime is None:
         return HOLE_UNKNOWN
-    return min(HOLE_MOST, max(HOLE_LEAST, way.lifetime * HOLE_SHARE))
+    return min(HOLE_MOST, max(LEAST, way.lifetime * LIFE_SHARE))

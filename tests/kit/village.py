@@ -11,7 +11,7 @@ from overlay.node.events import Event, PongHeard
 from overlay.node.facts import PingAsked
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Peer, Snapshot
-from overlay.shell.virtual import VirtualNode
+from overlay.shell.virtual import FILES, VirtualNode
 from punch.config import PunchConfig
 from punch.sim import Link, World
 from punch.sim.host import Datagram
@@ -52,6 +52,7 @@ class Village:
         keys: NetworkKeys = HOME,
         resolver: dict[str, tuple[Endpoint, ...]] | None = None,
         prefix: int = 32,
+        files: int = FILES,
         **changed: Any,
     ) -> VirtualNode:
         """A device joins; `peers` are names of nodes in the village, or ADDRs."""
@@ -74,6 +75,7 @@ class Village:
             keygen=dice.randbytes,
             entropy=dice,
             resolver=resolver,
+            files=files,
             now=self.world.now,
         )
         self.world.add(name, node, address, network=network)
