@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 
@@ -30,11 +31,26 @@ def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> No
     reply = client.ask(path, {"do": "why", "peer": found["id"]})
     text = verdict(status, found, str(reply["text"] or ""))
     fixes = list(reply["fix"]) or _fixes(status, found)
+    attempts = from_first([str(each) for each in reply["attempts"]])
     if as_json:
         told = {"peer": found["name"], "id": found["id"], "text": text, "fix": "; ".join(fixes), "fixes": fixes}
-        print(json.dumps({"schema": 1, **told, "attempts": list(reply["attempts"])}))
+        print(json.dumps({"schema": 1, **told, "attempts": attempts}))
     else:
-        print("\n".join(_lines(status, found, text, fixes, list(reply["attempts"]))))
+        print("\n".join(_lines(status, found, text, fixes, attempts)))
+
+
+_STAMP = re.compile(r"([0-9]+\.[0-9]+) s  (.*)", re.DOTALL)
+"""How a line of the journal begins: seconds of the node's clock, which nobody reads."""
+
+
+def from_first(lines: list[str]) -> list[str]:
+    """The journal with seconds counted from its first line."""
+    stamps = [_STAMP.fullmatch(line) for line in lines]
+    began = next((float(stamp[1]) for stamp in stamps if stamp), 0.0)
+    return [
+        f"{float(stamp[1]) - began:.2f} s  {stamp[2]}" if stamp else line
+        for line, stamp in zip(lines, stamps, strict=True)
+    ]
 
 
 def verdict(status: Json, peer: Json, told: str) -> str:
@@ -91,7 +107,7 @@ def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list
         ("here", _nat(status["self"]["nat"])),
         ("there", _nat(peer["nat"])),
     ]
-    if punch["attempts"]:
+    if punch["attempts"] and (punch["probes"] or punch["state"] not in ("idle", "off")):
         times = "once" if punch["attempts"] == 1 else f"{punch['attempts']} times"
         last = strategy_words(punch["strategy"])
         rows.append(("tried", f"{times}{f', last by {last}' if last else ''}, {punch['probes']:,} packets of ours"))
@@ -101,7 +117,11 @@ def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list
         rows.append(("again", f"in {duration(punch['retry_s'])}; at once: overlay nat --again"))
     lines = [who(peer), *(f"  {name:<9}{words}" for name, words in rows)]
     if attempts:
-        lines += ["", "What happened, oldest first:", *(f"  {clean(each)}" for each in attempts)]
+        lines += [
+            "",
+            "What happened, oldest first, in seconds from the first line:",
+            *(f"  {clean(each)}" for each in attempts),
+        ]
     if fixes:
         lines += ["", "What would help, the easiest first:"]
         lines += [f"  {place}. {clean(fix)}" for place, fix in enumerate(fixes, 1)]

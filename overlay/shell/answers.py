@@ -11,7 +11,7 @@ import msgspec
 from overlay.errors import NoSuchPeer, UsageError
 from overlay.node.events import Event, PongHeard
 from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, PunchAsked
-from overlay.node.snapshot import Path
+from overlay.node.snapshot import Nat, Path
 from overlay.shell.loop import Loop, clock
 from overlay.values import NodeId
 from punch.config import PunchConfig
@@ -22,6 +22,8 @@ MOST_PINGS = 1_000_000
 """Pings of one command at most."""
 MEASURED_WITHIN = 5.0
 """Seconds `nat --again` waits for the measurement; one takes less than a second where servers answer."""
+SETTLED = 1.0
+"""Seconds after which nothing more is expected of a measurement: filtering comes last, where it can be decided."""
 LOOK = 0.05
 """Seconds between two looks at it."""
 
@@ -139,8 +141,7 @@ class Answers:
             began = clock()
             self._loop.tell(DetectAsked())
             while (left := began + MEASURED_WITHIN - clock()) > 0:
-                age = self._loop.snapshot().self.nat.age_s
-                if age is not None and age <= clock() - began:
+                if _is_settled(self._loop.snapshot().self.nat, clock() - began):
                     break
                 await asyncio.sleep(min(LOOK, left))
         shown = self._loop.snapshot().self
@@ -178,6 +179,13 @@ class Answers:
         self._loop.tell(PeerPunchAsked(peer, modes.get("nat3_nat4"), modes.get("nat4_nat4")))
         if value != "off":
             self._loop.tell(DirectAsked(peer))
+
+
+def _is_settled(nat: Nat, waited: float) -> bool:
+    """Whether what was measured in the last `waited` seconds is all that is to be expected soon."""
+    if nat.age_s is None or nat.age_s > waited:
+        return False
+    return nat.type in ("open", "blocked") or nat.filtering != "unknown" or nat.age_s >= SETTLED
 
 
 def _changed(config: PunchConfig, key: Any, value: Any) -> PunchConfig:

@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         ring = KeyRing.read(options.keys) if options.keys else None
         for line in Conversation(ring).lines(seen):
             print(line)
+    except BrokenPipeError:
+        raise
     except (NotACapture, BadKeys, OSError) as fault:
         print(f"dissect: {fault}", file=sys.stderr)
         return 1

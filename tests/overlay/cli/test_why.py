@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from overlay.cli import main
+from overlay.cli.why import from_first
 from tests.kit.contract import WHY, faults
 from tests.overlay.control.fake import NONE, FakeNode
 
@@ -24,7 +25,7 @@ FAILED = {
 TOLD = {
     "text": "1,750 ports were tried and none was met",
     "fix": ["enable UPnP on the router", "ask the provider"],
-    "attempts": ["1.00 s  attempt 1: we ask", "2.00 s    we: NAT3; they: NAT4\x1b[2J"],
+    "attempts": ["18366.50 s  attempt 1: we ask", "18367.75 s    we: NAT3; they: NAT4\x1b[2J"],
 }
 
 
@@ -55,9 +56,9 @@ def test_a_failure_with_all_that_is_known(node: FakeNode, capsys: Capture) -> No
         "ended failed: no hit",
         "again in 1 min; at once: overlay nat --again",
         "",
-        "What happened, oldest first:",
-        "1.00 s attempt 1: we ask",
-        "2.00 s we: NAT3; they: NAT4\N{REPLACEMENT CHARACTER}[2J",
+        "What happened, oldest first, in seconds from the first line:",
+        "0.00 s attempt 1: we ask",
+        "1.25 s we: NAT3; they: NAT4\N{REPLACEMENT CHARACTER}[2J",
         "",
         "What would help, the easiest first:",
         "1. enable UPnP on the router",
@@ -75,7 +76,7 @@ def test_as_json(node: FakeNode, capsys: Capture) -> None:
     assert (told["peer"], told["text"]) == ("phone", TOLD["text"])
     assert told["fix"] == "enable UPnP on the router; ask the provider"
     assert told["fixes"] == TOLD["fix"]
-    assert told["attempts"] == TOLD["attempts"]
+    assert told["attempts"] == ["0.00 s  attempt 1: we ask", "1.25 s    we: NAT3; they: NAT4\x1b[2J"]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,11 @@ def test_who_is_gone_or_not_reached(node: FakeNode, capsys: Capture) -> None:
     node.snapshot["peers"][1] |= {"path": NONE, "state": "connecting", "seen_s": None}
     assert main(["why", "phone"]) == 0
     assert "no way to it is known yet\n" in capsys.readouterr().out
+
+
+def test_a_journal_of_another_make_is_left_as_it_is() -> None:
+    assert from_first([]) == []
+    assert from_first(["no time", "5.00 s  x"]) == ["no time", "0.00 s  x"]
 
 
 def test_a_peer_that_is_none(node: FakeNode) -> None:
