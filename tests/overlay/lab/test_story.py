@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from msgspec import structs
+
 from overlay.lab.shelf import load_scenario
 from overlay.lab.story import build, namespace, remove
 
@@ -49,3 +51,33 @@ def test_the_next_router_outwards_is_the_way_of_an_inner_one() -> None:
 def test_one_seed_one_script() -> None:
     assert build(load_scenario("two-nat"), "t") == build(load_scenario("two-nat"), "t")
     assert remove([namespace("t", "a"), namespace("t", "b")]) == "netns del t-a\nnetns del t-b\n"
+
+
+def told(**words: object) -> str:
+    """The script of a scene whose router-a is told otherwise."""
+    scenario = load_scenario("nat3-nat3")
+    box = structs.replace(scenario.routers["router-a"], **words)
+    return build(structs.replace(scenario, routers={"router-a": box}), "t")
+
+
+def test_a_counter_is_a_map_in_the_order_of_its_step() -> None:
+    for step, pairs in ((1, "0 : 7, 1 : 8, 2 : 9"), (-1, "0 : 9, 1 : 8, 2 : 7"), (2, "0 : 7, 1 : 9")):
+        script = told(nat="sequential", ports="7-9", step=step)
+        size = 1 + pairs.count(",")
+        assert f"meta l4proto udp snat ip to 198.51.100.21 : numgen inc mod {size} map {{ {pairs} }}" in script
+        assert 'meta nfproto ipv4 oifname "internet" masquerade' in script
+
+
+def test_the_input_policy_is_the_routers_own_alone() -> None:
+    script = told(nat="masquerade", input="accept")
+    assert script.count('iifname "internet" ct state new counter accept') == 1
+    assert script.count('iifname "internet" ct state new counter drop') == 1
+
+
+def test_a_userspace_nat_has_its_address_on_no_device() -> None:
+    script = build(load_scenario("seq-seq"), "t")
+    assert "addr add 198.51.100.21" not in script
+    assert "route add 198.51.100.21/32 dev nat0" in script
+    assert "neigh add proxy 198.51.100.21 dev internet" in script
+    assert "rule add iif home-a lookup 100" in script
+    assert "masquerade" not in script
