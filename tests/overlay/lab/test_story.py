@@ -57,7 +57,7 @@ def told(**words: object) -> str:
     """The script of a scene whose router-a is told otherwise."""
     scenario = load_scenario("nat3-nat3")
     box = structs.replace(scenario.routers["router-a"], **words)
-    return build(structs.replace(scenario, routers={"router-a": box}), "t")
+    return build(structs.replace(scenario, routers={**scenario.routers, "router-a": box}), "t")
 
 
 def test_a_counter_is_a_map_in_the_order_of_its_step() -> None:
