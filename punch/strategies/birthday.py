@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from punch.predict.posterior import MOST_HOLES
 from punch.strategies.desk import Desk
-from punch.strategies.plan import Plan, script
+from punch.strategies.plan import FULL, Plan, script
 from punch.strategies.searching import Search
 
 PORTS = 1750
@@ -23,17 +23,19 @@ class Birthday(Search):
 
     def __init__(self, desk: Desk, hard: bool) -> None:
         profile = desk.local if hard else desk.remote
+        known = profile.allocation == "uniform"
         super().__init__(
             desk,
             Plan(
                 name="birthday",
                 first_round=21,
-                script=script(profile),
+                script=script(profile) if known else FULL,
                 ports=PORTS,
                 block_ports=PORTS,
                 uniform_ports=PORTS,
                 holes=MOST_HOLES,
-                ahead=profile.allocation == "uniform",
+                believe=known,
+                ahead=known,
             ),
             hard,
         )

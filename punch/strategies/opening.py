@@ -51,6 +51,8 @@ class HardSide:
         self._began = 0.0
         self._round = plan.first_round
         self._script = plan.script
+        self._burst = len(plan.script)
+        """Place in the script where the account of this round is complete."""
         self._place = 0
         self._fresh: list[Opened] = []
         self._asked = 0
@@ -92,6 +94,7 @@ class HardSide:
         if not sockets:
             self._wanted = min(self._wanted, len(self._holes))
             self._script = self._script[: self._place + len(self._fresh)]
+            self._burst = min(self._burst, len(self._script))
         self._push(now)
 
     def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
@@ -172,7 +175,7 @@ class HardSide:
 
     def _await_samples(self, now: float) -> None:
         """The account is complete when the last answer is in; a lost one is waited for twice another's way."""
-        if self._tallied or "S" in self._script[self._place :]:
+        if self._tallied or self._place < self._burst:
             return
         if not self._asking:
             self._tally(now)
@@ -207,6 +210,7 @@ class HardSide:
         """The samples contradict detection: a full burst, its samples and holes added to the first's."""
         self._round, self._tallied = self._round + 1, False
         self._script += FULL
+        self._burst = len(self._script)
         self._desk.note(f"{self.name}: not what detection saw; nine more samples", now=now)
         self._ask(len(self._script) - self._place)
         self._desk.wait("push", now)
@@ -215,7 +219,7 @@ class HardSide:
         desk = self._desk
         hosts = [sample.host for sample in self._samples] or [desk.local.hosts[0] if desk.local.hosts else ""]
         host = max(dict.fromkeys(hosts), key=hosts.count)
-        return Pool(self._samples, self._holes, [host], profile=desk.local, entropy=desk.entropy)
+        return Pool(self._samples, self._holes, [host], profile=self._plan.view(desk.local), entropy=desk.entropy)
 
     def _account(self) -> None:
         desk = self._desk

@@ -7,7 +7,7 @@ birthday   SS HHHH...          then any port, while holes are added: many
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from punch.predict.posterior import FIRST_HOLES
 from punch.values import NatProfile
@@ -32,8 +32,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The same while nothing but chance is left; 0: then this search ends."""
     holes: int = 0
     """Holes opened whatever the samples say; 0: as many as the posterior wants."""
+    believe: bool = True
+    """What detection found of the allocator counts; an earlier search has disproved it otherwise."""
     ahead: bool = False
     """The easy side begins by the profile alone."""
+
+    def view(self, profile: NatProfile) -> NatProfile:
+        """The hard side's profile, as far as it is believed."""
+        return profile if self.believe else structs.replace(profile, allocation="unknown", block=None)
 
 
 def script(profile: NatProfile) -> str:

@@ -79,7 +79,10 @@ class EasySide:
         elif isinstance(signal, HolesOpen) and signal.count > self._open:
             if self._pool is not None:
                 self._pool.open_more(signal.count - self._open)
-            self._open = signal.count
+            first, self._open = not self._open, signal.count
+            if first:
+                self._desk.wait("silent", inf)
+                self._probe(now)
 
     def due(self, name: str, *, now: float) -> None:
         """The next ports, or the end."""
@@ -100,7 +103,7 @@ class EasySide:
         host = desk.remote_host or (samples[0].host if samples else "")
         if all(sample.host != host for sample in samples):
             samples = tuple(structs.replace(sample, host=host) for sample in samples)
-        pool = Pool(samples, holes, [host], profile=desk.remote, entropy=desk.entropy)
+        pool = Pool(samples, holes, [host], profile=self._plan.view(desk.remote), entropy=desk.entropy)
         pool.open_more(self._open - len(holes))
         for tried in self._tried:
             pool.missed(*tried)
@@ -126,6 +129,9 @@ class EasySide:
                 return
             if self._held is None:
                 found = pool.next()
+                if found is None and not self._open:
+                    desk.wait("silent", now + SILENT)
+                    return
                 if found is None:
                     self._finish("exhausted", "every port that could be it was tried", now)
                     return

@@ -3,7 +3,7 @@
     strategy -- desk -- NAT ---- delay, loss ---- NAT -- desk -- strategy
                    \\___________ signals _____________/
 
-`meet` runs them until a probe came through and was answered; `python -m tests.punch.strategies.pair` prints figures.
+`Pair.run` goes on until a probe came through and was answered; `searches` has the pairs and prints figures.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Side:
         self.attempt = 1
         self.entropy = random.Random(f"{world.seed}.{number}")
         self.main = SocketId(1)
-        self.main6 = None
+        self.main6: SocketId | None = None
         self.local, self.remote = local, remote
         self.remote_host = ""
         self.candidates: tuple[Candidate, ...] = ()
