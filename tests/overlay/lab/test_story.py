@@ -71,7 +71,7 @@ def test_a_counter_is_a_map_in_the_order_of_its_step() -> None:
 def test_the_input_policy_is_the_routers_own_alone() -> None:
     script = told(nat="masquerade", input="accept")
     assert script.count('iifname "internet" ct state new counter accept') == 1
-    assert script.count('iifname "internet" ct state new counter drop') == 1
+    assert script.count('iifname "internet" ct state new counter drop') == 3, "and both forward chains, and router-b"
 
 
 def test_a_userspace_nat_has_its_address_on_no_device() -> None:
