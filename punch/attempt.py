@@ -227,6 +227,8 @@ class Attempt:
             if strategy is None:
                 continue
             self._strategy = strategy
+            if not self.strategy:
+                self.peer.attempts += 1
             self.bench.take_turn(strategy.name)
             self.events.append(AttemptStarted(self.peer.id, self.peer.attempts, strategy.name))
             strategy.begin(now=now)

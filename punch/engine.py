@@ -170,8 +170,6 @@ class Engine:
         self._observatory.handle_timeout(now=now)
         for attempt in list(self._attempts.values()):
             attempt.handle_timeout(now=now)
-        for peer in self._timers.expired(now):
-            self._due(peer, now)
         self._settle(now)
 
     def commands(self) -> Iterator[Command]:
@@ -342,7 +340,7 @@ class Engine:
             self._say(peer, Stop(offer.attempt, "busy"))
             return
         peer.hopeless = False
-        begun = self._begin(peer, offer.attempt, "they ask", now)
+        begun = self._begin(peer, offer.attempt, "they ask us", now)
         begun.met(offer, now=now)
 
     def _say_ended(self, peer: Peer, offer: Offer) -> None:
@@ -385,7 +383,7 @@ class Engine:
             self._line[peer_id] = None
             return
         self._line.pop(peer_id, None)
-        attempt = self._begin(peer, self._entropy.getrandbits(32), "we ask", now)
+        attempt = self._begin(peer, self._entropy.getrandbits(32), "we ask them", now)
         attempt.began_here = True
 
     def _begin(self, peer: Peer, number: int, how: str, now: float) -> Attempt:
@@ -394,8 +392,7 @@ class Engine:
             label = self._entropy.getrandbits(32)
         self._timers.clear(peer.id)
         self._line.pop(peer.id, None)
-        peer.attempts += 1
-        peer.journal.open(f"attempt {peer.attempts}: {how}", now=now)
+        peer.journal.open(how, now=now)
         attempt = self._attempts[label] = Attempt(peer, self._lent, number=number, label=label, now=now)
         return attempt
 
@@ -431,8 +428,6 @@ class Engine:
         """Let everything happen that follows from the last input."""
         while self._step(now):
             pass
-        for peer_id in list(self._line):
-            self._due(peer_id, now)
         self._observatory.watch(bool(self._running()), now=now)
         self._observatory.settle(now=now)
         self._outlet.commands.extend(self._holes.commands())
@@ -442,6 +437,8 @@ class Engine:
         self._observatory.settle(now=now)
         self._hear_observatory(now)
         moved = False
+        for peer_id in [*self._timers.expired(now), *self._line]:
+            self._due(peer_id, now)
         for attempt in list(self._attempts.values()):
             if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
                 attempt.ready(self._say_of_us(attempt.peer, now), now=now)

@@ -76,6 +76,7 @@ class Peer:
         self.next_at = now
         """Nothing is tried before by itself."""
         self.attempts = 0
+        """Those in which something was tried."""
         self.last = Outcome()
         self.journal = Journal()
         self.ended: dict[int, str] = {}

@@ -15,6 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from punch.manners import is_private, is_sendable
+from punch.predict.feasible import PREDICTABLE, outlook
 from punch.signals import Offer
 from punch.sites import both_ipv6, one_lan, same_site
 from punch.strategies.choose import Choice, choose, is_sought
@@ -77,11 +78,17 @@ def infeasible(ours: Offer, theirs: Offer) -> str:
         return ""
     if is_sought(ours.profile) or is_sought(theirs.profile):
         return ""
-    allocations = (ours.profile.allocation, theirs.profile.allocation)
-    if "uniform" not in allocations and "unknown" not in allocations:
+    if outlook(ours.profile, theirs.profile).feasible:
         return ""
-    side = ("your", "their") if allocations[0] not in ("uniform", "unknown") else ("their", "your")
-    return f"both sides are symmetric, and {side[1]} NAT's ports cannot be predicted"
+    random = [whose for whose, offer in (("yours", ours), ("theirs", theirs)) if not is_predictable(offer.profile)]
+    which = "neither NAT's ports" if len(random) == 2 else f"the ports of one NAT ({random[0]})"
+    verb = "can" if len(random) == 2 else "cannot"
+    return f"both sides are symmetric, and {which} {verb} be predicted: it would take hours of probing"
+
+
+def is_predictable(profile: NatProfile) -> bool:
+    """Whether its next outside port can be told, or is one of few."""
+    return profile.allocation in (*PREDICTABLE, "block")
 
 
 def checked(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:

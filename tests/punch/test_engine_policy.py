@@ -1,0 +1,128 @@
+"""On need, switchable: off means not one probe, at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from punch.config import Mode, PunchConfig
+from punch.facts import PeerPolicy, PeerWanted, PolicyChanged, ServersKnown
+from punch.values import udp
+from tests.punch.engines import PORT, Home, Village
+from tests.punch.test_engine import HARD, village
+
+
+def sent_after(home: Home, since: float) -> list[object]:
+    """Whatever left but answers of the STUN service."""
+    return [each for at, each in home.sent if at > since]
+
+
+@pytest.mark.parametrize(("ann", "bob"), [("nat3", "nat3"), ("nat3", "nat4-sequential"), ("open", "nat4-uniform")])
+def test_switched_off_nothing_leaves_at_all(ann: str, bob: str) -> None:
+    made = Village(1)
+    for name, kind in (("ann", ann), ("bob", bob)):
+        made.add(name, kind, config=PunchConfig(enabled=False, nat3_nat4="always", nat4_nat4="always"))
+    made.introduce("ann", "bob")
+    for _ in range(10):
+        made.want("ann", "bob")
+        made.tell("ann", PeerWanted(b"bob", "demand"))
+        made.world.run_for(1.0)
+    assert all(not home.sent for home in made.homes.values())
+    assert made.homes["ann"].engine.view(b"bob", made.world.now).state == "off"
+
+
+@pytest.mark.parametrize(("mode", "bob"), [("nat3_nat4", "nat4-sequential"), ("nat4_nat4", "nat4-sequential")])
+@pytest.mark.parametrize("whose", ["ann", "bob"])
+def test_a_kind_of_pair_that_one_side_has_off_is_not_probed(mode: str, bob: str, whose: str) -> None:
+    made = Village(1)
+    ann = "nat3" if mode == "nat3_nat4" else "nat4-sequential"
+    for name, kind in (("ann", ann), ("bob", bob)):
+        off = PunchConfig(nat3_nat4="off", nat4_nat4="off")
+        made.add(name, kind, config=off if name == whose else PunchConfig(nat3_nat4="always", nat4_nat4="always"))
+    made.world.run_for(3.0)
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.tell("ann", PeerWanted(b"bob", "demand"))
+    made.world.run_for(5.0)
+    assert not any(home.probes_sent() for home in made.homes.values())
+    reasons = {name: home.ended[-1].reason for name, home in made.homes.items()}
+    assert reasons[whose] == "off"
+    assert reasons["bob" if whose == "ann" else "ann"] == "peer_off"
+    assert made.homes[whose].engine.view(b"bob" if whose == "ann" else b"ann", made.world.now).fix[0].endswith("auto")
+
+
+def test_auto_waits_for_traffic_and_always_does_not() -> None:
+    modes: list[tuple[Mode, bool]] = [("auto", False), ("always", True)]
+    for mode, meets in modes:
+        made = village("nat3", "nat4-sequential", config=PunchConfig(nat3_nat4=mode))
+        made.introduce("ann", "bob")
+        made.world.run_for(5.0)
+        assert made.met("ann", "bob") is meets
+
+
+def test_demand_stands_over_auto() -> None:
+    made = village("nat3", "nat4-sequential")
+    made.introduce("ann", "bob")
+    made.world.run_for(5.0)
+    made.tell("ann", PeerWanted(b"bob", "demand"))
+    made.world.run_until(lambda: made.met("ann", "bob"), within=1.0)
+
+
+def test_nat4_nat4_is_off_unless_switched_on_for_a_peer() -> None:
+    made = village("nat4-sequential", "nat4-sequential")
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_for(2.0)
+    assert made.homes["ann"].engine.view(b"bob", made.world.now).state == "off"
+    assert not any(home.probes_sent() for home in made.homes.values())
+    for own, other in (("bob", b"ann"), ("ann", b"bob")):
+        made.tell(own, PeerPolicy(other, nat3_nat4=None, nat4_nat4="auto"))
+    made.want("ann", "bob")
+    made.world.run_until(lambda: made.met("ann", "bob"), within=3.0)
+
+
+def test_off_in_the_middle_of_a_search_ends_it_at_once() -> None:
+    made = village("nat3", "nat4-uniform", seed=3)
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_until(lambda: len(made.homes["bob"].sockets) > 20, within=2.0)
+    assert not made.met("ann", "bob")
+    now = made.world.now
+    for name in made.homes:
+        made.tell(name, PolicyChanged(PunchConfig(enabled=False)))
+    made.world.run_for(30.0)
+    for name, home in made.homes.items():
+        assert not sent_after(home, now)
+        assert home.ended[-1].reason == "off"
+        assert list(home.sockets) == [1], name
+
+
+def test_off_on_one_side_is_told_to_the_other() -> None:
+    made = village("nat3", "nat4-uniform", seed=3)
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_until(lambda: len(made.homes["bob"].sockets) > 20, within=2.0)
+    made.tell("ann", PeerPolicy(b"bob", nat3_nat4="off", nat4_nat4=None))
+    made.world.run_for(0.1)
+    assert made.homes["ann"].ended[-1].reason == "off"
+    assert made.homes["bob"].ended[-1].reason == "peer_off"
+    sent = len(made.homes["bob"].sent)
+    made.world.run_for(5.0)
+    assert len(made.homes["bob"].sent) - sent < 20, "detection's lifetime study at most"
+
+
+def test_switched_on_again_it_begins_by_itself() -> None:
+    made = village("nat3", "nat3", config=PunchConfig(enabled=False))
+    made.introduce("ann", "bob")
+    for name in made.homes:
+        made.tell(name, PolicyChanged(HARD))
+    made.world.run_until(lambda: made.met("ann", "bob"), within=3.0)
+
+
+def test_off_the_stun_service_goes_on() -> None:
+    made = Village(1)
+    ann = made.add("ann", "open", config=PunchConfig(enabled=False))
+    bob = made.add("bob", "nat3", servers=False)
+    bob.tell(ServersKnown((udp(made.world.addresses("ann")[0], PORT),)), now=made.world.now)
+    made.world.run_for(3.0)
+    assert ann.sent
+    assert bob.engine.profile.reflexive is not None

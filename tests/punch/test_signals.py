@@ -1,0 +1,85 @@
+"""Signals as plain data, there and back."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from punch.signals import Aim, HolesOpen, MoreHoles, Next, Offer, Sample, Sampled, Signal, Stop, Touch, plain, read
+from punch.values import Candidate, NatProfile, udp
+
+PROFILE = NatProfile(
+    mapping="apdm", allocation="block", block=(1024, 512), hosts=("1.2.3.4",), reflexive=udp("1.2.3.4", 5)
+)
+OFFER = Offer(
+    attempt=1,
+    reply=False,
+    label=2,
+    profile=PROFILE,
+    candidates=(Candidate(udp("::1", 9), "local"),),
+    demand=True,
+    wanted=False,
+    modes=("always", "off"),
+    learned="sandwich",
+)
+ALL: list[Signal] = [
+    OFFER,
+    Sampled(1, 2, (Sample(0, 0.5, 1000, 2000, "1.2.3.4"),), ((1, 1001, 0.25),)),
+    HolesOpen(1, 2, 256, 8.0),
+    Aim(1, 1, 2000, 3000, "1.2.3.4", 1990, 12.5),
+    MoreHoles(1, 512),
+    Touch(1, 4000, bytes(range(12))),
+    Stop(1, "direct"),
+    Next(1, "birthday"),
+]
+
+
+@pytest.mark.parametrize("signal", ALL, ids=lambda signal: type(signal).__name__)
+def test_there_and_back(signal: Signal) -> None:
+    assert read(plain(signal)) == signal
+    assert read(msgspec.json.decode(msgspec.json.encode(signal))) == signal
+
+
+def test_each_has_a_number_of_its_own() -> None:
+    assert [plain(signal)[0] for signal in ALL] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_an_offer_of_an_older_build_is_read() -> None:
+    older = plain(OFFER)[:7]
+    assert read(older) == Offer(1, False, 2, PROFILE, OFFER.candidates, demand=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [1, 1, False, 2, {}, [[{"transport": "udp", "host": "h", "port": 1}, "local"]] * 13, False],
+        [2, 1, 0, [[0, -1.0, 1, 1, ""]], []],
+        [4, 1, 0, 0, 1, "", 1, 0.0],
+        [6, 1, 1, "AAAA"],
+        [7, 1, "x" * 33],
+        [9, 1],
+        [],
+        None,
+    ],
+)
+def test_out_of_range_is_refused(data: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        read(data)
+
+
+plain_data = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**33) | st.floats() | st.text(max_size=8) | st.binary(max_size=14),
+    lambda inner: st.lists(inner, max_size=8),
+    max_leaves=20,
+)
+
+
+@given(st.lists(plain_data, max_size=9))
+def test_noise_is_read_or_refused(data: list[object]) -> None:
+    try:
+        signal = read(data)
+    except msgspec.ValidationError:
+        return
+    assert read(plain(signal)) == signal
