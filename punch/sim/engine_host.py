@@ -34,8 +34,8 @@ LOCAL_PORTS = (32768, 60999)
 HELLO, CHALLENGE, PROOF = b"\xf0hello ", b"\xf1challenge ", b"\xf2proof "
 HELLO_EVERY = 15.0
 """Seconds between two words to a server, which keep the mapping towards it."""
-PROOF_WAIT = 1.0
-"""Seconds a challenge may take before its hole is refused."""
+CHALLENGES, CHALLENGE_EVERY = 4, 0.25
+"""How often a challenge is said, and seconds between; after the last one's time its hole is refused."""
 
 
 class EngineHost:
@@ -63,8 +63,9 @@ class EngineHost:
         self._out: deque[Datagram] = deque()
         self._second: deque[float] = deque()
         self._hello_at = inf
-        self._challenged: dict[tuple[PeerId, SocketId, Endpoint], float] = {}
-        self._refused_at = inf
+        self._challenged: dict[tuple[PeerId, SocketId, Endpoint], list[float]] = {}
+        """(peer, socket, endpoint) -> when each further challenge is said; at the last of these it is refused."""
+        self._challenge_at = inf
 
     def start(self, address: str, servers: tuple[Endpoint, ...], *, now: float) -> None:
         """Come up at a local address: main and alternate socket, and a word to each server."""
@@ -96,9 +97,9 @@ class EngineHost:
             self._pump(now)
 
     def next_timeout(self) -> float | None:
-        """The engine's, the next keepalive's, or when a challenge is in vain."""
+        """The engine's, the next keepalive's, or the next challenge's."""
         at = self.engine.next_timeout()
-        at = min(self._hello_at, self._refused_at, inf if at is None else at)
+        at = min(self._hello_at, self._challenge_at, inf if at is None else at)
         return None if at == inf else at
 
     def handle_timeout(self, *, now: float) -> None:
@@ -106,8 +107,8 @@ class EngineHost:
         if self._hello_at <= now:
             self._hello_at = now + HELLO_EVERY
             self._out.extend(self._datagram(self._main, server, HELLO + self.name) for server in self._servers)
-        if self._refused_at <= now:
-            self._refuse(now)
+        if self._challenge_at <= now:
+            self._say_again(now)
         self.engine.handle_timeout(now=now)
         self._pump(now)
 
@@ -121,22 +122,28 @@ class EngineHost:
     def _challenge(self, peer: PeerId, via: SocketId, endpoint: Endpoint, now: float) -> None:
         key = (peer, via, endpoint)
         if peer not in self.direct and key not in self._challenged:
-            self._challenged[key] = now + PROOF_WAIT
-            self._refused_at = min(self._refused_at, now + PROOF_WAIT)
-            self._out.append(self._datagram(via, endpoint, CHALLENGE + self.name))
+            self._challenged[key] = [now + CHALLENGE_EVERY * times for times in range(CHALLENGES + 1)]
+            self._say_again(now)
 
     def _proven(self, peer: PeerId, now: float) -> None:
         if peer not in self.direct:
             self.direct[peer] = now
             self.tell(PeerDirect(peer, direct=True), now=now)
 
-    def _refuse(self, now: float) -> None:
-        late = [key for key, at in self._challenged.items() if at <= now]
-        for key in late:
-            del self._challenged[key]
-            if key[0] not in self.direct:
-                self.tell(HoleRefused(*key), now=now)
-        self._refused_at = min(self._challenged.values(), default=inf)
+    def _say_again(self, now: float) -> None:
+        """Say the challenges that are due, and refuse the holes that did not answer."""
+        for key, times in list(self._challenged.items()):
+            peer, via, endpoint = key
+            if peer in self.direct or via not in self._sockets:
+                del self._challenged[key]
+            elif times[0] <= now:
+                times.pop(0)
+                if times:
+                    self._out.append(self._datagram(via, endpoint, CHALLENGE + self.name))
+                else:
+                    del self._challenged[key]
+                    self.tell(HoleRefused(peer, via, endpoint), now=now)
+        self._challenge_at = min((times[0] for times in self._challenged.values()), default=inf)
 
     # --- what the engine wants
 
