@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -24,8 +24,8 @@ _EPILOG = """examples:
   python -m tools.bench punch --pairs nat3-nat3,uniform --runs 3 --easytier ~/easytier/easytier-core
 
 Traffic starts 3 s after both joined. Seconds: from the first relayed ping to direct on both sides. Packets: of both
-sides, all that drew from the budget since they started (others: datagrams to anybody but the public hosts). Entries:
-the most UDP entries alive in one NAT at once."""
+sides, all that drew from the budget since that ping; in all: since they started, measuring their NATs included (of the
+others: datagrams to anybody but the public hosts). Entries: the most UDP entries alive in one NAT at once."""
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -35,6 +35,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         prog="python -m tools.bench punch", description=__doc__, epilog=_EPILOG, formatter_class=raw
     )
     parser.add_argument("--runs", type=int, default=10, help="of each pair (10)")
+    parser.add_argument("--others", type=int, default=1, help="runs of each pair by the compiled peers found (1)")
     parser.add_argument("--pairs", default="", help=f"with commas: {','.join(row.name for row in ROWS)}")
     parser.add_argument("--only", choices=("pairs", "figures"), help="the table alone, or the single figures alone")
     parser.add_argument("--easytier", metavar="PATH", help="easytier-core")
@@ -57,30 +58,28 @@ def main(argv: list[str]) -> int:
     for row in options.rows if options.only != "figures" else ():
         if row.scenario not in scenario_names():
             raise UsageError(f"no scenario {row.scenario!r} for the pair {row.name}")
-        found[row.name] = _row(row, options.runs, others)
+        found[row.name] = _row(row, options.runs, options.others, others)
     single = figures.measure(_note) if options.only != "pairs" else {}
     if options.json:
         print(json.dumps({"pairs": msgspec.to_builtins(found), "figures": single}))
     else:
-        print("\n".join([*table.lines(options.rows, found), "", *figures.lines(single), *absent]))
+        pairs = table.lines(options.rows, found) if found else []
+        print("\n".join([*pairs, *(figures.lines(single) if single else []), *absent]))
     return 0
 
 
-def _row(row: Row, runs: int, others: list[Contender]) -> dict[str, table.Summary]:
-    """Every contender has its turn in every round."""
+def _row(row: Row, runs: int, their_runs: int, others: list[Contender]) -> dict[str, table.Summary]:
+    """Every contender has its turn in every round, as long as it has runs left."""
     trials: dict[str, list[Trial]] = {}
-    for number in range(runs):
-        for name, trial in _turns(row, others, number + 1):
+    for number in range(max(runs, their_runs)):
+        turns = {Us.name: partial(Us().run, row, number + 1)} if number < runs else {}
+        if row.outcome != "off" and number < their_runs:
+            turns |= {each.name: partial(rivals.run, each, row, number + 1) for each in others}
+        for name, turn in turns.items():
+            trial = _safely(turn)
             trials.setdefault(name, []).append(trial)
-            told = msgspec.to_builtins(trial)
-            _note(f"{row.name} {number + 1}/{runs} {name}: {json.dumps(told)}")
+            _note(f"{row.name} {number + 1} {name}: {msgspec.json.encode(trial).decode()}")
     return {name: table.summary(each) for name, each in trials.items()}
-
-
-def _turns(row: Row, others: list[Contender], seed: int) -> Iterator[tuple[str, Trial]]:
-    yield Us.name, _safely(partial(Us().run, row, seed))
-    for each in others if row.outcome != "off" else ():
-        yield each.name, _safely(partial(rivals.run, each, row, seed))
 
 
 def _safely(run: Callable[[], Trial]) -> Trial:

@@ -68,12 +68,12 @@ def _measured(lab: Lab, nodes: Nodes, row: Row, watch: Watch) -> Trial:
     packets = sum(sent(nodes[host]) for host in HOSTS)
     ping.send(signal.SIGINT)
     ping.wait()
-    strays = packets if row.outcome in ("off", "infeasible") else 0
+    strays = {"off": packets, "infeasible": packets - before}.get(row.outcome, 0)
     return Trial(
         success=began is not None and seconds is not None and not strays,
         seconds=seconds,
-        packets=packets,
-        during=packets - before,
+        packets=packets if row.outcome == "off" else packets - before,
+        in_all=packets,
         entries=watch.entries(),
         lost=unanswered(ping),
         said="" if seconds is not None else _why(nodes),

@@ -96,18 +96,21 @@ def run(contender: Contender, row: Row, seed: int) -> Trial:
         watch = Watch(lab)
         with contender.joined(lab, row) as address:
             time.sleep(SETTLE)
+            before = watch.datagrams()
             ping = lab.spawn("anna", ["ping", "-n", "-D", "-i", "0.1", "-s", str(PING_BYTES), address])
             seconds = _seconds_to_direct(lab, ping, row.patience)
             packets = watch.datagrams()
             entries = watch.entries()
             ping.send(signal.SIGINT)
             ping.wait()
+            lost = unanswered(ping)
     return Trial(
         success=seconds is not None,
         seconds=seconds,
-        packets=float(packets),
+        packets=packets - before,
+        in_all=packets,
         entries=entries,
-        lost=unanswered(ping),
+        lost=lost,
         said="" if seconds is not None else "vps still carries, or nothing does",
     )
 

@@ -11,6 +11,8 @@ from msgspec import Struct
 from tools.bench.punch.rows import Bound, Row
 from tools.bench.punch.trial import Trial
 
+_COLUMNS = (("direct", 8), ("median s", 10), ("p95 s", 8), ("packets", 9), ("in all", 8), ("entries", 9), ("lost", 6))
+
 
 class Summary(Struct, frozen=True):
     """Of all runs of one contender in one row; None: nothing succeeded, or it is not to be had."""
@@ -21,7 +23,7 @@ class Summary(Struct, frozen=True):
     p95_s: float | None
     packets: float | None
     """Median over all runs, of both sides."""
-    during: float | None
+    in_all: float | None
     entries: float | None
     """The most in either NAT in any run."""
     lost: int
@@ -32,7 +34,7 @@ def summary(trials: Sequence[Trial]) -> Summary:
     """Medians over the runs that succeeded; packets over all."""
     times = [trial.seconds for trial in trials if trial.success and trial.seconds is not None]
     packets = [trial.packets for trial in trials if trial.packets is not None]
-    during = [trial.during for trial in trials if trial.during is not None]
+    in_all = [trial.in_all for trial in trials if trial.in_all is not None]
     entries = [max(trial.entries) for trial in trials if trial.entries is not None]
     return Summary(
         runs=len(trials),
@@ -40,7 +42,7 @@ def summary(trials: Sequence[Trial]) -> Summary:
         median_s=statistics.median(times) if times else None,
         p95_s=percentile(times, 0.95),
         packets=statistics.median(packets) if packets else None,
-        during=statistics.median(during) if during else None,
+        in_all=statistics.median(in_all) if in_all else None,
         entries=max(entries) if entries else None,
         lost=sum(trial.lost for trial in trials),
     )
@@ -73,13 +75,22 @@ def _within(found: Summary, bound: Bound) -> bool:
 
 def lines(rows: Sequence[Row], found: dict[str, dict[str, Summary]]) -> list[str]:
     """The table: one line a row and contender; `found` is row name -> contender -> summary, ours first."""
-    head = f"{'pair':44}{'who':10}{'direct':>8}{'median s':>10}{'p95 s':>8}{'packets':>9}{'entries':>9}{'lost':>6}"
+    columns = (
+        ("direct", 8),
+        ("median s", 10),
+        ("p95 s", 8),
+        ("packets", 9),
+        ("in all", 8),
+        ("entries", 9),
+        ("lost", 6),
+    )
+    head = f"{'pair':44}{'who':10}" + "".join(f"{title:>{width}}" for title, width in columns)
     out = [f"{head}  {'floor s, p95, packets':24}{'aim s, packets':16}met"]
     for row in rows:
         for position, (who, each) in enumerate(found.get(row.name, {}).items()):
             cells = f"{row.title if not position else '':44}{who:10}{f'{each.successes}/{each.runs}':>8}"
             cells += f"{number(each.median_s):>10}{number(each.p95_s):>8}{number(each.packets):>9}"
-            cells += f"{number(each.entries):>9}{each.lost:>6}"
+            cells += f"{number(each.in_all):>8}{number(each.entries):>9}{each.lost:>6}"
             out.append(cells if position else f"{cells}  {_bounds(row)}{verdict(row, each)}")
     return out
 

@@ -22,9 +22,9 @@ class Trial(Struct, frozen=True, kw_only=True):
     seconds: float | None
     """From the first relayed ping to direct on both sides (infeasible: from both profiles known to the verdict)."""
     packets: float | None
-    """Of both sides, since they started: what drew from the budget; of rivals, what went to no public host."""
-    during: float | None = None
-    """Of these, since the first ping."""
+    """Of both sides, since the first ping: what drew from the budget; of rivals, what went to no public host."""
+    in_all: float | None = None
+    """The same since they started: what they are behind was measured before anybody wanted the path."""
     entries: tuple[int, int] | None = None
     """Most UDP entries alive at once because of anna (at router-a) and of ben (at router-b), those to vps too."""
     lost: int = 0
