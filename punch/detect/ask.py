@@ -41,6 +41,8 @@ from punch.values import Endpoint, NatProfile, SocketId
 
 RETRIES = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds until servers that were silent are asked again; the last one for ever."""
+REPEAT = 0.3
+"""Seconds until a run that one host alone answered is repeated, once in a network."""
 LEAST_ANSWERS = 3
 """With fewer the server is taken for gone, and another run follows."""
 KEPT = 86_400.0
@@ -87,7 +89,9 @@ class Detector:
         self._anew = False
         """What is remembered does not count."""
         self._repeated = False
-        """A run that went badly was repeated in this network."""
+        """A run that only one host answered was repeated in this network."""
+        self._supplied = False
+        """Sockets were asked for in this run."""
         self._hello: Hello | None = None
         self._survey: Survey | None = None
         self._study: Study | None = None
@@ -276,7 +280,8 @@ class Detector:
         self._server = None
         waits = LATER_WAITS if self._retries else FIRST_WAITS
         self._hello = Hello(self._questions, main, asked, waits=waits, now=now)
-        if not self._retries:
+        self._supplied = not self._retries
+        if self._supplied:
             self._supply.order(FRESH, now=now)
 
     def _own_addresses(self) -> tuple[str, ...]:
@@ -337,13 +342,12 @@ class Detector:
             self._tests = structs.replace(remembered.tests, reflexive=hello.reflexive, addresses=self._tests.addresses)
             self._tell_profile()
             return True
-        if self._retries and not self._supply.sockets and self._supply.ready:
-            self._retries = 0
+        if not self._supplied:
+            self._supplied = True
             self._supply.order(FRESH, now=now)
         if not self._supply.ready:
             return False
         self._hello = None
-        self._retries = 0
         self._server = hello.server()
         sockets = self._supply.sockets or self._main_alone()
         self._survey = Survey(self._questions, self._server, sockets, now=now)
@@ -371,14 +375,16 @@ class Detector:
             self._blocked(now)
             return True
         self._tell_profile()
-        if answered < min(LEAST_ANSWERS, len(survey.sockets)) or (
-            self._thin and self._hosts > 1 and not self._repeated
-        ):
-            self._repeated = self._anew = True
+        if answered < min(LEAST_ANSWERS, len(survey.sockets)):
             self._measured = None
             self._later(now)
             return True
-        self._measured, self._anew = now, False
+        if self._thin and self._hosts > 1 and not self._repeated:
+            self._repeated = self._anew = True
+            self._measured = None
+            self._timers.set("retry", now + REPEAT)
+            return True
+        self._measured, self._anew, self._retries = now, False, 0
         self._remember(now)
         assert self._server is not None
         self._studies = wanted(self._questions, self._server, self._tests, self.profile)
@@ -395,10 +401,11 @@ class Detector:
         self._tests = Tests()
         self._publish(NatProfile(blocked=True), ())
         self._later(now)
-        self._retries += 1
 
     def _later(self, now: float) -> None:
+        """Try again, ever more slowly."""
         self._timers.set("retry", now + RETRIES[min(self._retries, len(RETRIES) - 1)])
+        self._retries += 1
 
     # --- what is known
 

@@ -102,7 +102,7 @@ def classify(tests: Tests) -> NatProfile:
         foreign=foreign,
         block=_range(_main_host(made)) if allocation in ("block", "cluster") else None,
         pooling=_pooling(made),
-        parity=_parity(made),
+        parity=_parity(made, keeps=allocation == "preserving"),
         poisonable=tests.poisonable if mapping == "eim" else None,
         hairpin=tests.hairpin,
         lifetime=tests.lifetime,
@@ -273,9 +273,10 @@ def _pooling(made: tuple[Sample, ...]) -> Literal["paired", "arbitrary", "unknow
     return "paired" if len(made) >= ENOUGH else "unknown"
 
 
-def _parity(made: tuple[Sample, ...]) -> bool | None:
+def _parity(made: tuple[Sample, ...], *, keeps: bool) -> bool | None:
+    """Whether parity is kept; where ports are, the few that were another's say nothing of a rule."""
     if any((sample.local ^ sample.external) & 1 for sample in made):
-        return False
+        return None if keeps else False
     return True if len(made) >= SURE and len({sample.local & 1 for sample in made}) == 2 else None
 
 
