@@ -123,7 +123,9 @@ def test_signals_and_heard_in_words() -> None:
         demand=True,
     )
     words = spoken.control(encode_message(said.Signal(offer)))
-    assert words.startswith("Signal Offer(attempt 9, reply False, label 4, profile NAT4 apdm apdf sequential +1, ")
+    assert words.startswith(
+        "Signal Offer(attempt 00000009, reply False, label 00000004, profile NAT4 apdm apdf sequential +1, "
+    )
     assert "candidates [203.0.113.4:5 stun], demand True" in words
     sampled = signals.Sampled(1, 0, (signals.Sample(0, 0.5, 40000, 50000, "203.0.113.4"),), ((1, 40001, 0.6),) * 20)
     words = spoken.control(encode_message(said.Signal(sampled)))

@@ -62,12 +62,17 @@ def value(said: Any) -> str:
     if isinstance(said, Endpoint):
         return str(said)
     if isinstance(said, Struct):
-        fields = ", ".join(f"{name} {value(getattr(said, name))}" for name in said.__struct_fields__)
+        fields = ", ".join(f"{name} {_field(name, getattr(said, name))}" for name in said.__struct_fields__)
         return f"{type(said).__name__}({fields})"
     if isinstance(said, list | tuple):
         more = f" and {len(said) - MOST_LISTED} more" if len(said) > MOST_LISTED else ""
         return f"[{', '.join(value(each) for each in said[:MOST_LISTED])}{more}]"
     return f"{said:g}" if isinstance(said, float) else str(said)
+
+
+def _field(name: str, said: Any) -> str:
+    """Labels and attempts as frames and probes show them."""
+    return f"{said:08x}" if name in ("label", "attempt") and isinstance(said, int) else value(said)
 
 
 def profile(nat: NatProfile) -> str:
