@@ -275,3 +275,26 @@ def test_a_low_ttl_opens_a_userspace_nat_as_it_does_a_real_one() -> None:
                 time.sleep(0.25)
                 opened.append(lab.entries("router-a").alive)
         assert opened == [0, 1]
+
+
+@pytest.mark.parametrize("ttl", [2, 64])
+def test_an_opening_poisons_the_other_nat_only_if_it_gets_there(ttl: int) -> None:
+    """Nat-science section 5.4: a hole opened with a low TTL leaves the poisonable side's port alone."""
+    opening = f"import socket; s = socket.socket(2, 2); s.setsockopt(0, 2, {ttl}); s.bind(('', 6000))\n"
+    opening += "s.sendto(b'x', ('198.51.100.21', 5000))"
+    knock = "import socket; s = socket.socket(2, 2); s.bind(('', 5000)); s.sendto(b'x', ('203.0.113.22', {port}))"
+    with Lab("poisonable") as lab:
+        lab.run("ben", [sys.executable, "-c", opening])
+        (line,) = [line for line in table(lab, "router-b") if "dst=198.51.100.21" in line]
+        hole = int(line.rsplit("dport=", 1)[1].split()[0])
+        assert 40960 <= hole <= 41471
+        lab.run("anna", [sys.executable, "-c", knock.format(port=hole)])
+        (mine,) = [line for line in table(lab, "router-a") if "src=192.168.1.2" in line]
+        outside = int(mine.rsplit("dport=", 1)[1].split()[0])
+        through = any("dst=198.51.100.21" in line and "UNREPLIED" not in line for line in table(lab, "router-b"))
+    assert (outside == 5000) == (ttl == 2)
+    assert through == (ttl == 2)
+
+
+def table(lab: Lab, box: str) -> list[str]:
+    return [line for line in lab.run(box, ["cat", "/proc/net/nf_conntrack"]).stdout.splitlines() if " udp " in line]
