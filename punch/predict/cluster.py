@@ -17,6 +17,8 @@ from punch.predict.hypothesis import HIGH, LOSS, LOW, PORTS, Evidence, Explanati
 WIDTHS = (4, 16, 64, 256)
 CONCENTRATION = 0.5
 """How much of an observation the wide prior counts for."""
+FADED = 10
+"""Widths beyond which nothing of a sample is felt: e^-10."""
 REACH = 4
 """Ports farther than so many widths are left to the others."""
 
@@ -50,6 +52,8 @@ class Cluster:
         self._parity = evidence.parity
         self._tried = evidence.tried
         self._holes = float(len(evidence.holes))
+        self._least = min(ports) - FADED * width
+        self._most = max(ports) + FADED * width
         self._spent = 0.0
         self._scale = 1.0 / ((2 * width + 1) * (len(ports) + CONCENTRATION))
         self._order = self._around()
@@ -73,7 +77,7 @@ class Cluster:
 
     def chance(self, port: int) -> float:
         """See `Hypothesis`."""
-        if self._parity not in (None, port & 1):
+        if not self._least <= port <= self._most or self._parity not in (None, port & 1):
             return 0.0
         near = self._near(port)
         chance = min(0.95, self._holes * near / max(0.05, 1.0 - self._spent))
@@ -87,7 +91,7 @@ class Cluster:
         """See `Hypothesis`."""
         if port == self._head:
             self._head = None
-        if first:
+        if first and self._least <= port <= self._most:
             self._spent += self._near(port)
 
     def more(self, count: int) -> None:

@@ -86,8 +86,12 @@ class Posterior:
         """
         best, mass, here = 0, 0.0, []
         for port in self._offers():
-            chances = [hypothesis.chance(port) for _, hypothesis in self._hypotheses]
-            total = sum(each[0] * chance for each, chance in zip(self._hypotheses, chances, strict=True))
+            chances = []
+            total = 0.0
+            for weight, hypothesis in self._hypotheses:
+                chance = hypothesis.chance(port)
+                chances.append(chance)
+                total += weight * chance
             if total > mass:
                 best, mass, here = port, total, chances
         if not best:
