@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import sys
@@ -33,7 +34,8 @@ def main() -> None:
             payload, source = sockets[key.data].recvfrom(2048)
             commands = answerer.receive(payload, udp(source[0], source[1]), via=key.data, now=time.monotonic())
             for command in commands:
-                sockets[command.via].sendto(command.payload, (command.to.host, command.to.port))
+                with contextlib.suppress(OSError):  # no route there
+                    sockets[command.via].sendto(command.payload, (command.to.host, command.to.port))
 
 
 if __name__ == "__main__":
