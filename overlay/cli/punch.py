@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from overlay.cli.options import find_node, node_options
-from overlay.cli.reach import nat_brief, progress, strategy_words
+from overlay.cli.reach import ended_words, nat_brief, progress, strategy_words
 from overlay.cli.render import path_words
 from overlay.cli.units import duration
 from overlay.config.fault import nearest
@@ -137,8 +137,8 @@ def _state(peer: Json) -> str:
     words = state
     if state == "succeeded" and found["strategy"]:
         words += f" by {strategy_words(found['strategy'])}, {found['probes']:,} packets"
-    elif state in ("failed", "infeasible", "off") and found["reason"]:
-        words += f": {clean(str(found['reason'])).replace('_', ' ')}"
+    elif ended := ended_words(found):
+        words = ended
     if found["attempts"] > 1:
         words += f", {found['attempts']} attempts"
     return words + (f", again in {duration(found['retry_s'])}" if found["retry_s"] is not None else "")

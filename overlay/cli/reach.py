@@ -105,10 +105,18 @@ def progress(punch: Json) -> str:
     return f"{strategy}, {punch['probes']:,} packets" if strategy else f"{punch['probes']:,} packets"
 
 
-def tried_note(peer: Json) -> str:
+def ended_words(punch: Json) -> str:
+    """The fixed words of an attempt that came to nothing: `failed: no hit`; empty for all others."""
+    if punch["state"] not in ("failed", "infeasible", "off"):
+        return ""
+    words = [str(punch["state"]), clean(str(punch["reason"] or "")).replace("_", " ")]
+    return ": ".join(dict.fromkeys(word for word in words if word))
+
+
+def tried_note(peer: Json, *, enabled: bool) -> str:
     """Why it is not direct, for a line of its own; empty where `tried_words` says it all."""
     punch = peer["punch"]
-    if punch["state"] not in ("failed", "infeasible", "off") or not punch["text"]:
+    if not enabled or punch["state"] not in ("failed", "infeasible", "off") or not punch["text"]:
         return ""
     lead = "infeasible: " if punch["state"] == "infeasible" else ""
     return lead + clean(str(punch["text"]))

@@ -118,7 +118,7 @@ def _row(peer: Json, status: Json, canvas: Canvas, rates: Rates | None) -> Row:
     if peer["state"] == "gone":
         ago = f", last heard from {duration(peer['seen_s'])} ago" if peer["seen_s"] is not None else ""
         return Row(_mark("o", canvas), "dim", (*first, f"gone{ago}"), "")
-    note = tried_note(peer) if path["kind"] != "direct" else ""
+    note = tried_note(peer, enabled=status["punch"]["enabled"]) if path["kind"] != "direct" else ""
     if peer["state"] != "connected":
         return Row(_mark("-", canvas), "yellow", (*first, _connecting(peer, status["self"])), note)
     if rates is None:

@@ -8,7 +8,7 @@ import re
 import click
 
 from overlay.cli.options import find_node, node_options
-from overlay.cli.reach import nat_label, progress, strategy_words
+from overlay.cli.reach import ended_words, nat_label, progress, strategy_words
 from overlay.cli.render import path_words, who
 from overlay.cli.units import duration
 from overlay.control import client, peers
@@ -30,7 +30,7 @@ def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> No
     found = peers.choose(status, peer)
     reply = client.ask(path, {"do": "why", "peer": found["id"]})
     text = verdict(status, found, str(reply["text"] or ""))
-    fixes = list(reply["fix"]) or _fixes(status, found)
+    fixes = _fixes(status, found, [str(each) for each in reply["fix"]])
     attempts = from_first([str(each) for each in reply["attempts"]])
     if as_json:
         told = {"peer": found["name"], "id": found["id"], "text": text, "fix": "; ".join(fixes), "fixes": fixes}
@@ -80,19 +80,20 @@ _PLAIN = {
 """State of punching -> why the path is not direct, where the engine has no words of its own."""
 
 
-def _fixes(status: Json, peer: Json) -> list[str]:
-    """What would help where the engine has not been asked yet, the easiest first."""
+def _fixes(status: Json, peer: Json, told: list[str]) -> list[str]:
+    """What would help, the easiest first: what the engine `told`, behind the switch that lets it try at all."""
+    name, state = clean(peer["name"]), peer["punch"]["state"]
     if peer["state"] == "gone":
         return ["start it again there: overlay join"]
     if peer["path"]["kind"] == "direct":
         return []
     if not status["punch"]["enabled"]:
-        return ["overlay punch on"]
-    if peer["punch"]["state"] == "off":
-        return [f"overlay punch set nat4_nat4=auto {clean(peer['name'])}"]
-    if peer["punch"]["state"] == "idle" and peer["path"]["kind"] == "relay":
-        return [f"overlay ping {clean(peer['name'])} --until-direct"]
-    return []
+        return ["overlay punch on", *(fix for fix in told if not fix.startswith("overlay punch"))]
+    if told or peer["path"]["kind"] != "relay":
+        return told
+    if state == "off":
+        return [f"overlay punch set nat4_nat4=auto {name}"]
+    return [f"overlay ping {name} --until-direct"] if state == "idle" else []
 
 
 def _heard(peer: Json) -> str:
@@ -111,8 +112,8 @@ def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list
         times = "once" if punch["attempts"] == 1 else f"{punch['attempts']} times"
         last = strategy_words(punch["strategy"])
         rows.append(("tried", f"{times}{f', last by {last}' if last else ''}, {punch['probes']:,} packets of ours"))
-    if punch["reason"] and punch["state"] in ("failed", "infeasible", "off"):
-        rows.append(("ended", f"{punch['state']}: {clean(str(punch['reason'])).replace('_', ' ')}"))
+    if punch["reason"] and (ended := ended_words(punch)):
+        rows.append(("ended", ended))
     if punch["retry_s"] is not None:
         rows.append(("again", f"in {duration(punch['retry_s'])}; at once: overlay nat --again"))
     lines = [who(peer), *(f"  {name:<9}{words}" for name, words in rows)]

@@ -54,6 +54,8 @@ def test_why_a_path_is_not_direct_stands_below_it() -> None:
     assert lines[-2].strip() == "infeasible: both sides draw random ports"
     assert lines[-2].index("infeasible") == lines[-3].index("relay")
     assert "relay via vps (infeasible) " in lines[-3]
+    switched_off = {**on(peer("phone", 9, path=RELAY, punch=punch)), "punch": status()["punch"]}
+    assert "random ports" not in "".join(status_lines(switched_off, PLAIN))
 
 
 def on(*peers: dict[str, Any]) -> dict[str, Any]:

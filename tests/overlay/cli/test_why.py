@@ -99,9 +99,16 @@ def test_where_the_engine_is_silent(node: FakeNode, capsys: Capture, state: str,
 
 def test_off_here_is_said_with_the_switch(node: FakeNode, capsys: Capture) -> None:
     assert main(["why", "phone"]) == 0
-    lines = said(capsys)
-    assert "because punching is off here" in lines
-    assert "1. overlay punch on" in lines
+    assert "because punching is off here" in said(capsys)
+    node.told = {"text": "", "fix": ["overlay punch set nat4_nat4=auto", "use IPv6"], "attempts": []}
+    assert main(["why", "phone"]) == 0
+    assert said(capsys)[-2:] == ["1. overlay punch on", "2. use IPv6"]
+
+
+def test_a_state_that_is_its_reason_is_said_once(node: FakeNode, capsys: Capture) -> None:
+    phone(node, state="infeasible", reason="infeasible")
+    assert main(["why", "phone"]) == 0
+    assert "ended infeasible" in said(capsys)
 
 
 def test_after_a_success_how_it_got_through(node: FakeNode, capsys: Capture) -> None:
