@@ -6,6 +6,8 @@
                      /     |        \\
               sockets   network    names, lines    words  a NAT in one sentence
 
+simulating runs the matrix of punch.sim on several cores.
+
     from punch.driver import detect
     print(detect(["stun.example.org"]).words)
 """

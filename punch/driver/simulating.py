@@ -1,0 +1,62 @@
+"""The matrix of all pairs, on several cores, and how fast this machine simulates."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+from punch.sim.duel import Terms, duel
+from punch.sim.matrix import Cell, matrix
+from punch.sim.zoo import KINDS
+
+Pair = tuple[str, str]
+TIMED = ("nat3", "nat4-uniform")
+"""The pair that worlds a minute are counted of: the longest search there is."""
+
+
+def read_pairs(text: str) -> list[Pair]:
+    """`nat3:nat4-uniform,nat1:nat3` as pairs; a name alone stands for it with each kind of the zoo that can be read.
+
+    Raises:
+        ValueError: no kind is called so.
+    """
+    found: list[Pair] = []
+    for word in text.split(","):
+        local, colon, remote = word.strip().partition(":")
+        for name in (local, remote) if colon else (local,):
+            if name not in KINDS:
+                raise ValueError(f"no NAT is called {name!r}; there are {', '.join(KINDS)}")
+        found += [(local, remote)] if colon else [(local, other) for other in KINDS]
+    return found
+
+
+def cells(wanted: Sequence[Pair], *, seeds: range, terms: Terms, jobs: int) -> Iterator[Cell]:
+    """The matrix, in order, a cell as soon as it and those before it are through; `jobs` processes at once."""
+    if jobs == 1:
+        yield from matrix(wanted, seeds=seeds, terms=terms)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_cell, wanted, itertools.repeat(seeds), itertools.repeat(terms))
+
+
+def worlds_a_minute(*, seconds: float, terms: Terms) -> float:
+    """Worlds of NAT3 and NAT4 uniform that one core simulates in a minute, measured for so many seconds of CPU."""
+    began = time.process_time()
+    count = 0
+    while (spent := time.process_time() - began) < seconds or not count:
+        duel(*TIMED, seed=f"rate {count}", terms=terms)
+        count += 1
+    return 60 * count / spent
+
+
+def success(found: Sequence[Cell]) -> tuple[int, int]:
+    """Duels that got direct, and those that could: all that neither engine called infeasible."""
+    duels = sum(cell.duels - cell.reasons.get("infeasible", 0) for cell in found)
+    return sum(cell.direct for cell in found), duels
+
+
+def _cell(pair: Pair, seeds: range, terms: Terms) -> Cell:
+    return next(matrix([pair], seeds=seeds, terms=terms))

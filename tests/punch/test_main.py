@@ -1,0 +1,98 @@
+"""`python -m punch`: usage, help with examples, and the matrix; real NATs stand in tests/kernel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from punch.__main__ import main
+from punch.driver.simulating import cells, read_pairs, success, worlds_a_minute
+from punch.driver.words import undecided, words
+from punch.sim.duel import Terms
+from punch.values import NatProfile
+
+
+@pytest.mark.parametrize("command", ["detect", "knock", "simulate"])
+def test_every_command_helps_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"python -m punch {command} --" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["nonsense"], ["detect"], ["knock"], ["simulate", "--seeds", "many"], ["detect", "--server"]]
+)
+def test_wrong_usage_is_exit_2(argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["detect", "--server", "a:0"],
+        ["knock", "--server", "[::1]5"],
+        ["simulate", "--pairs", "nat3:nonsense"],
+        ["simulate", "--seeds", "0"],
+    ],
+)
+def test_wrong_values_are_exit_2_and_said(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    assert capsys.readouterr().err.startswith("punch: ")
+
+
+def test_a_server_that_does_not_answer_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "--server", "127.0.0.1:9", "--timeout", "0.3", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["profile"]["mapping"] == "unknown"
+    assert "mapping" in found["undecided"] or found["profile"]["blocked"]
+
+
+def test_the_matrix_is_the_same_for_the_same_seeds_on_one_core_and_on_two() -> None:
+    wanted = read_pairs("nat3:nat3,nat1:nat4-sequential,nat4-uniform:nat4-uniform")
+    one = list(cells(wanted, seeds=range(3), terms=Terms(), jobs=1))
+    assert list(cells(wanted, seeds=range(3), terms=Terms(), jobs=2)) == one
+    assert success(one) == (6, 6)
+    assert one[2].reasons == {"infeasible": 3}
+    assert one[2].packets == 0
+
+
+def test_simulate_tells_the_matrix_success_and_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--pairs", "nat3:nat3", "--seeds", "1", "--rate", "0.01", "--jobs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "100.0 %" in said
+    assert "100.00 % (1 of 1)" in said
+    assert "worlds a minute on one core" in said
+    argv = ["simulate", "--pairs", "nat3:nat3", "--seeds", "1", "--rate", "0", "--jobs", "1", "--json"]
+    assert main(argv) == 0
+    cell, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert cell["direct"] == 1
+    assert summary == {"direct": 1, "feasible": 1, "worlds_a_minute": None}
+
+
+def test_a_kind_alone_meets_every_kind() -> None:
+    assert ("nat3", "nat4-uniform") in read_pairs("nat3")
+    assert worlds_a_minute(seconds=0.0, terms=Terms()) > 0
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    argv = f"{sys.executable} -m punch simulate --pairs nat3:nat3,nat3:nat1,nat1:nat1 --rate 0 --seeds 5 --jobs 1 | head -1"
+    done = subprocess.run(["sh", "-c", argv], check=False, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("local")
+    assert done.stderr == ""
+
+
+def test_a_nat_is_one_sentence_and_what_is_missing_is_named() -> None:
+    counting = NatProfile(mapping="apdm", allocation="sequential", step=-1, foreign=20.4)
+    assert words(counting).startswith("NAT4 (symmetric")
+    assert "count by -1, about 20 foreign" in words(counting)
+    assert undecided(counting) == ("filtering", "pooling", "parity", "poisonable", "hairpin", "lifetime", "distance")
+    assert undecided(NatProfile(open=True)) == ()
+    assert "public address" in words(NatProfile(open=True))
+    assert "blocked" in words(NatProfile(blocked=True))
+    assert "Undecided" in words(NatProfile())
