@@ -18,8 +18,8 @@ ports     where its outside ports come from
 screen    its screen against scans
 zoo       NATs by name, and what is true of each
 
-Around an engine, and not imported here: engine_host and stun_host live in a world, duel is one such world of two
-engines, matrix many of them as a table.
+Around engines, and not imported here: engine_host and stun_host live in a world, meeting is a world of them, duel one
+of two engines, matrix many duels as a table.
 world     the clock, the hosts, and what a test does to them
 journal   what happened, as a digest and as a sequence diagram
 """

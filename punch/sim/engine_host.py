@@ -32,8 +32,8 @@ PORT = 27182
 LOCAL_PORTS = (32768, 60999)
 """net.ipv4.ip_local_port_range as Linux ships it."""
 HELLO, CHALLENGE, PROOF = b"\xf0hello ", b"\xf1challenge ", b"\xf2proof "
-HELLO_EVERY = 15.0
-"""Seconds between two words to a server, which keep the mapping towards it."""
+HELLO_EVERY, HELLO_FIRST, HELLOS = 15.0, 0.2, 3
+"""Seconds between two words to a server, which keep the mapping towards it, and between the first few."""
 CHALLENGES, CHALLENGE_EVERY = 4, 0.25
 """How often a challenge is said, and seconds between; after the last one's time its hole is refused."""
 
@@ -63,6 +63,7 @@ class EngineHost:
         self._out: deque[Datagram] = deque()
         self._second: deque[float] = deque()
         self._hello_at = inf
+        self._hellos = 0
         self._challenged: dict[tuple[PeerId, SocketId, Endpoint], list[float]] = {}
         """(peer, socket, endpoint) -> when each further challenge is said; at the last of these it is refused."""
         self._challenge_at = inf
@@ -105,7 +106,8 @@ class EngineHost:
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
         if self._hello_at <= now:
-            self._hello_at = now + HELLO_EVERY
+            self._hellos += 1
+            self._hello_at = now + (HELLO_FIRST if self._hellos < HELLOS else HELLO_EVERY)
             self._out.extend(self._datagram(self._main, server, HELLO + self.name) for server in self._servers)
         if self._challenge_at <= now:
             self._say_again(now)

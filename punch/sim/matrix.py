@@ -12,7 +12,8 @@ from itertools import combinations_with_replacement
 
 from msgspec import Struct
 
-from punch.sim.duel import Outcome, Terms, duel
+from punch.sim.duel import Outcome, duel
+from punch.sim.meeting import Terms
 from punch.sim.zoo import READABLE
 
 HEAD = f"{'local':22}{'remote':22}{'direct':>8}{'s median':>11}{'s p95':>8}{'packets':>10}{'entries':>10}   else"

@@ -60,7 +60,7 @@ def settle(
 ) -> list[Nat]:
     """Put `host` in `world` behind NATs of this kind; returns them, its own router's first.
 
-    `number` (1..25) sets prefixes and public addresses apart from those of others; `link`: the host's own wires.
+    `number` (1..31) sets prefixes and public addresses apart from those of others; `link`: the host's own wires.
     """
     public = [f"198.51.100.{ADDRESSES_EACH * number + each}" for each in range(max(1, kind.addresses))]
     nats: list[Nat] = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from punch.config import PunchConfig
-from punch.sim.duel import BOTH, Duel, Terms, duel
+from punch.sim.duel import Duel, duel
 from punch.sim.journal import Journal
 from punch.sim.matrix import HEAD, matrix, pairs
-from punch.sim.zoo import READABLE
+from punch.sim.meeting import BOTH, Meeting, Terms
+from punch.sim.zoo import KINDS, READABLE
 
 KEPT_ALIVE = 4
 """Entries that are not the engine's: keepalives and canaries to two members."""
@@ -77,3 +78,21 @@ def test_the_matrix_has_a_line_a_pair() -> None:
     assert [(each.duels, each.direct, each.reasons) for each in cells] == [(2, 2, {}), (2, 0, {"infeasible": 2})]
     assert cells[1].line().endswith("infeasible 2")
     assert len(HEAD.split("else")[0]) <= len(cells[1].line())
+
+
+def test_thirty_peers_wanted_at_once_stay_within_one_hosts_ceilings() -> None:
+    meeting = Meeting(Terms(config=PunchConfig(max_entries=200)), seed=1)
+    host = meeting.add(b"host", KINDS["nat3"])
+    others = [f"peer{number}".encode() for number in range(30)]
+    for number, other in enumerate(others):
+        meeting.add(other, KINDS[("nat4-sequential", "nat4-block-512", "nat4-uniform")[number % 3]])
+        meeting.introduce(b"host", other)
+    for name in meeting.sides:
+        meeting.start(name)
+    meeting.world.run(until=3.0)
+    for other in others:
+        meeting.want(b"host", other)
+    meeting.world.run_for(20.0)
+    assert host.most_pps <= 100
+    assert meeting.peak(b"host") <= 200 + KEPT_ALIVE
+    assert host.direct
