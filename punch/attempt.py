@@ -38,6 +38,8 @@ OFFER_FIRST, OFFER_LAST = 0.25, 2.0
 """Seconds between repeats of an unanswered Offer: doubled from the first to the last."""
 OFFER_LIFE = 10.0
 """Seconds until a peer that answers no Offer is given up."""
+ALONE = 1.5
+"""Seconds after which an Offer that is still repeated is no late echo: longer than any way there and back."""
 LIFE = 90.0
 """Seconds an attempt lives at most."""
 CLAIM_LIFE = 6.0
@@ -105,6 +107,7 @@ class Attempt:
         self._theirs: Offer | None = None
         self._timers: Waits = Timers()
         self._repeat = OFFER_FIRST
+        self._ran_at = now
         self._choices: deque[Choice] = deque()
         self._setting = Setting((), None, peer.first)
         self._strategy: Strategy | None = None
@@ -128,7 +131,7 @@ class Attempt:
             return True
         if self._theirs is not None:
             return offer.label == self._theirs.label
-        return not offer.reply and self.phase in ("preparing", "offering")
+        return self.phase in ("preparing", "offering") and not (offer.reply and self.peer.first)
 
     def waited_enough(self, now: float) -> bool:
         """Our own NAT is not measured in time: it goes on without."""
@@ -151,7 +154,7 @@ class Attempt:
         """An Offer of theirs that belongs to this attempt."""
         if self._theirs is not None:
             if not offer.reply and self._ours is not None:
-                self._reply()
+                self._again(now)
             return
         if offer.attempt != self.number and not self.peer.first:
             self.number = offer.attempt
@@ -159,6 +162,14 @@ class Attempt:
         if self.phase == "offering":
             if not offer.reply:
                 self._reply()
+            self._run(now)
+
+    def _again(self, now: float) -> None:
+        """They ask still: our reply got lost, and what we did meanwhile we did alone."""
+        self._reply()
+        if self.phase == "running" and now - self._ran_at >= ALONE:
+            self._drop_strategy(now)
+            self._lent.holes.release(self.label)
             self._run(now)
 
     def _offer_again(self, now: float) -> None:
@@ -189,6 +200,7 @@ class Attempt:
         for name in ("offer", "silent"):
             self._timers.clear((name, ""))
         self.phase = "running"
+        self._ran_at = now
         self.peer.remote = theirs
         self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs)
         self.bench.note(f"we: {describe(ours.profile)}; they: {describe(theirs.profile)}", now=now)

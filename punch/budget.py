@@ -3,7 +3,7 @@
 packets   a token bucket (depth 40, 33 a second at the start, doubled for each second under way whose canaries came
           home, halved on a fault) and, over it, `max_pps` in any second
 entries   destinations (socket, host, port) touched in the last 30 s: each is an entry in our NAT, and may be one in
-          the peer's. One that answered is no longer live, but its entry stays in the NAT as long as the others'
+          the peer's. One that answered is no longer live, but its entry stays in the NAT even longer, so it counts
 
 The last two packets and entries are kept for answers: a probe that came through must not die of our own search.
 Both ceilings hold at every instant; a lower one that comes meanwhile holds from then on for all that is new.
@@ -26,7 +26,7 @@ LOWEST_RATE = 4.0
 ENTRY_LIFE = 30.0
 """Seconds an unanswered mapping lives in Linux (nat-science 1.2)."""
 LONGEST_LIFE = 120.0
-"""The same where RFC 4787 (REQ-5) is kept, and no longer is believed."""
+"""The same where RFC 4787 (REQ-5) is kept, and no longer is believed; also of answered ones in Linux."""
 ON_THE_WAY = 1.0
 """Seconds a packet may need to the NAT that then keeps its entry for ENTRY_LIFE."""
 RAMP_STEP = 1.0
@@ -61,8 +61,10 @@ class Budget:
         self._stepped = now
         self._last = -inf
         self._recent: deque[float] = deque()
-        self._entries: dict[Key, tuple[float, bool]] = {}
-        """When touched last, and whether unanswered; oldest touch first."""
+        self._silent: dict[Key, float] = {}
+        """When touched last, oldest first: those that did not answer."""
+        self._replied: dict[Key, float] = {}
+        """The same of those that did."""
 
     @property
     def rate(self) -> float:
@@ -79,7 +81,8 @@ class Budget:
         """Another network: its own start rate; what lives in the old one's tables is no matter here."""
         self._start = self._starts.get(key, START_RATE)
         self._set_rate(min(self._start, self.max_pps), now)
-        self._entries.clear()
+        self._silent.clear()
+        self._replied.clear()
 
     def suffer(self, key: str, *, now: float) -> None:
         """Table full, or forbidden: this network begins with half from now on."""
@@ -92,7 +95,7 @@ class Budget:
 
     def halve(self, *, now: float) -> None:
         """Something suffers."""
-        self._set_rate(max(LOWEST_RATE, self._bucket.rate / 2), now)
+        self._set_rate(min(self.max_pps, max(LOWEST_RATE, self._bucket.rate / 2)), now)
         self._stepped = now
 
     def ramp(self, *, now: float) -> None:
@@ -107,13 +110,14 @@ class Budget:
         kept = 0 if answer else self._reserve
         self._rest(now)
         self._expire(now)
-        fits = key in self._entries or len(self._entries) + kept < self.max_entries
+        fits = key in self._silent or key in self._replied or self._count + kept < self.max_entries
         if not fits or self._sent_within(now) + kept >= self.max_pps or self._bucket.available(now=now) < 1 + kept:
             return False
         self._bucket.take(now=now)
         self._recent.append(now)
-        self._entries.pop(key, None)
-        self._entries[key] = (now, True)
+        table = self._replied if key in self._replied else self._silent
+        table.pop(key, None)
+        table[key] = now
         self._last = now
         self.sent += 1
         return True
@@ -126,27 +130,25 @@ class Budget:
     def answered(self, via: SocketId, source: Endpoint) -> None:
         """What was touched there answered: it is live no more."""
         key = (via, source.host, source.port)
-        if (entry := self._entries.get(key)) is not None:
-            self._entries[key] = (entry[0], False)
+        if (touched := self._silent.pop(key, None)) is not None:
+            self._replied[key] = touched
 
     def room(self, *, now: float) -> float:
         """Packets that may be sent now to new destinations."""
         self._rest(now)
         self._expire(now)
         second = self.max_pps - self._sent_within(now)
-        least = min(self._bucket.available(now=now), second, self.max_entries - len(self._entries))
+        least = min(self._bucket.available(now=now), second, self.max_entries - self._count)
         return max(0.0, least - self._reserve)
 
     def room_at(self, packets: float, *, now: float) -> float:
         """When there may be room for so many packets to new destinations; `now`: at once."""
-        kept = self._reserve
-        packets = max(1.0, min(packets + kept, self._bucket.depth, self.max_entries)) if kept else max(1.0, packets)
-        packets = min(packets, self._bucket.depth, self.max_entries)
+        packets = min(max(1.0, packets) + self._reserve, self._bucket.depth, self.max_entries)
         return max(self._packets_at(packets, now), self._entries_at(packets, now))
 
     def live(self, *, now: float) -> int:
         """Destinations touched in the last 30 s and not answered."""
-        return sum(1 for at, silent in self._entries.values() if silent and now - at < ENTRY_LIFE)
+        return sum(1 for at in self._silent.values() if now - at < ENTRY_LIFE)
 
     def _set_rate(self, rate: float, now: float) -> None:
         self._bucket.available(now=now)
@@ -172,20 +174,26 @@ class Budget:
         over = self._sent_within(now) + int(packets) - self.max_pps
         return at if over <= 0 else max(at, self._recent[min(over, len(self._recent)) - 1] + 1.0)
 
+    @property
+    def _count(self) -> int:
+        return len(self._silent) + len(self._replied)
+
     def _entries_at(self, packets: float, now: float) -> float:
         self._expire(now)
-        over = len(self._entries) + int(packets) - self.max_entries
+        over = self._count + int(packets) - self.max_entries
         if over <= 0:
             return now
-        return [at for at, _ in self._entries.values()][min(over, len(self._entries)) - 1] + self._kept
+        ends = [at + self._kept for at in self._silent.values()]
+        ends += [at + LONGEST_LIFE + ON_THE_WAY for at in self._replied.values()]
+        return sorted(ends)[min(over, len(ends)) - 1]
 
     def _expire(self, now: float) -> None:
-        kept = self._kept
-        while self._entries:
-            key = next(iter(self._entries))
-            if now - self._entries[key][0] < kept:
-                return
-            del self._entries[key]
+        for table, kept in ((self._silent, self._kept), (self._replied, LONGEST_LIFE + ON_THE_WAY)):
+            while table:
+                key = next(iter(table))
+                if now - table[key] < kept:
+                    break
+                del table[key]
 
     def _sent_within(self, now: float) -> int:
         while self._recent and self._recent[0] <= now - 1.0:

@@ -318,11 +318,11 @@ class Engine:
 
     def _offer(self, peer: Peer, offer: Offer, now: float) -> None:
         attempt = self._attempt_of(peer.id)
+        if peer.is_over(offer.attempt):
+            self._say_ended(peer, offer)
+            return
         if attempt is not None and attempt.belongs(offer):
             attempt.met(offer, now=now)
-            return
-        if offer.attempt in peer.ended:
-            self._say_ended(peer, offer)
             return
         if offer.reply:
             self._outlet.drops["signal_stale"] += 1

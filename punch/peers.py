@@ -25,6 +25,8 @@ SIGNAL_DEPTH, SIGNAL_RATE = 64, 32.0
 OFFER_DEPTH, OFFER_RATE = 8, 0.1
 """Attempts a peer may begin at once, and a second."""
 ENDED_KEPT = 8
+ALONE = ("exhausted", "no_answer")
+"""Reasons to begin anew when the peer still asks: it never heard our reply."""
 
 
 class Keys(Struct, frozen=True):
@@ -135,6 +137,10 @@ class Peer:
         self.ended[number] = reason
         while len(self.ended) > ENDED_KEPT:
             del self.ended[next(iter(self.ended))]
+
+    def is_over(self, number: int) -> bool:
+        """Whether an Offer of this number comes too late."""
+        return self.ended.get(number, ALONE[0]) not in ALONE
 
     def start_over(self, *, now: float) -> None:
         """Waiting times are forgotten."""

@@ -96,6 +96,7 @@ class Home:
         self._carry = carry
         self._out: deque[Datagram] = deque()
         self._now = now
+        self._opened = 0
 
     def start(self, address: str) -> None:
         self.tell(NetworkChanged("home", (address,)))
@@ -141,9 +142,8 @@ class Home:
         used = set(self.sockets.values())
         while not port or port in used:
             port = self._entropy.randrange(32768, 60999)
-        socket = SocketId(len(self.sockets) + 1 + (1000 if self.sockets else 0))
-        while socket in self.sockets:
-            socket = SocketId(socket + 1)
+        self._opened += 1
+        socket = SocketId(self._opened)
         self.sockets[socket] = port
         return socket
 
