@@ -31,7 +31,8 @@ class Pool:
         entropy: random.Random,
     ) -> None:
         """`hosts`: the addresses that may be probed, at least one; `profile` may name more."""
-        known = list(dict.fromkeys([*hosts, *(sample.host for sample in samples)]))
+        named = profile.hosts if profile.pooling == "arbitrary" else ()
+        known = list(dict.fromkeys([*hosts, *(sample.host for sample in samples), *named]))
         counts = {host: ALIKE + sum(sample.host == host for sample in samples) for host in known}
         if profile.pooling == "paired" and len(known) > 1:
             most = max(counts.values())

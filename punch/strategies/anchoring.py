@@ -19,6 +19,10 @@ from punch.values import Endpoint, NatProfile, SocketId, udp
 ROUNDS = 5
 GROUPS, HOLES = 3, 3
 """Targets a round, and holes towards each."""
+CLUSTER_HOLES = 12
+"""Where a hole is only known to be near the samples."""
+FEWEST = 4
+"""Holes towards a target that are worth it."""
 BLOCK_GROUPS, BLOCK_ROUNDS = 4, 3
 """The same for an anchor with a block, whose holes are many and guessed at."""
 MOST_HOLES = 128
@@ -119,6 +123,9 @@ class Anchor:
         """Choose targets ahead of the walker's counter, and the burst towards them."""
         desk = self._desk
         groups, each = self._sizes()
+        if each < FEWEST and desk.local.allocation == "block":
+            desk.end("exhausted", f"{self._spent} ports of our block are used, half of it", now=now)
+            return
         self._round, self._aims, self._place = said.round, (), 0
         if said.samples:
             self._targets = self._ahead(said, groups)
@@ -148,12 +155,14 @@ class Anchor:
     def _sizes(self) -> tuple[int, int]:
         """Groups, and holes in each: few where they can be told, else as many as half of the block bears."""
         profile = self._desk.local
+        if profile.allocation == "cluster":
+            return GROUPS, CLUSTER_HOLES
         if profile.allocation != "block":
             return GROUPS, HOLES
         size = profile.block[1] if profile.block is not None else 1024
         left = max(0, size // 2 - self._spent)
-        each = max(1, min(MOST_HOLES, left) // BLOCK_GROUPS)
-        self._spent += BLOCK_GROUPS * each
+        each = min(MOST_HOLES, left) // BLOCK_GROUPS
+        self._spent += BLOCK_GROUPS * each if each >= FEWEST else 0
         return BLOCK_GROUPS, each
 
     def _push(self, now: float) -> None:

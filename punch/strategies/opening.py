@@ -26,6 +26,8 @@ AGAIN = 0.7
 """Seconds after which the account of the samples is said once more: signals may be lost."""
 LONGEST = 90.0
 """Seconds after which the hard side lets go by itself."""
+SPREAD = 0.75
+"""Share of the address searched below which more holes make up for those elsewhere."""
 NO_SERVICE = 5
 """Refused samples in a row after which holes take their place."""
 
@@ -202,6 +204,8 @@ class HardSide:
 
     def _suited(self, weights: dict[str, float], pool: Pool) -> int:
         """Holes in all that what is believed asks for: a ranking has enough, and chance alone is the birthday's."""
+        if self._plan.uniform_ports and max(pool.shares.values()) < SPREAD:
+            return LATE_HOLES
         if weights["block"] > 0.3 or self._plan.uniform_ports:
             return pool.holes_wanted()
         return 0
