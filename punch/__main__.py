@@ -13,8 +13,8 @@ import msgspec
 
 from punch.driver import Detected, Hole, KnockFailed, detect, knock, stdin_lines
 from punch.driver.simulating import TIMED, cells, read_pairs, success, worlds_a_minute
-from punch.sim.duel import Terms
 from punch.sim.matrix import HEAD, pairs
+from punch.sim.meeting import Terms
 
 _KNOCK = """example, through a pipe:
   mkfifo to-anna to-ben

@@ -4,7 +4,7 @@
                      \\                        /
                       loop  an engine between inputs and outputs
                      /     |        \\
-              sockets   network    names, lines    words  a NAT in one sentence
+              sockets   network    names, lines
 
 simulating runs the matrix of punch.sim on several cores.
 
@@ -12,12 +12,11 @@ simulating runs the matrix of punch.sim on several cores.
     print(detect(["stun.example.org"]).words)
 """
 
-from punch.driver.detecting import Detected, detect, detecting
+from punch.driver.detecting import Detected, detect, detecting, undecided
 from punch.driver.knocking import Hole, KnockFailed, knock
 from punch.driver.lines import stdin_lines
 from punch.driver.loop import Driver, clock
 from punch.driver.names import resolve
-from punch.driver.words import undecided, words
 
 __all__ = [
     "Detected",
@@ -31,5 +30,4 @@ __all__ = [
     "resolve",
     "stdin_lines",
     "undecided",
-    "words",
 ]

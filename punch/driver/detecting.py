@@ -11,9 +11,9 @@ import anyio
 from msgspec import Struct
 
 from punch.config import PunchConfig, StunConfig
+from punch.detect.words import label, sentence
 from punch.driver.loop import Driver, Edge, clock
 from punch.driver.names import resolve
-from punch.driver.words import undecided, words
 from punch.engine import Engine
 from punch.events import Event, ProfileChanged, ReflexiveFound
 from punch.facts import DetectAsked, ServersKnown
@@ -21,6 +21,10 @@ from punch.values import Endpoint, NatProfile, PeerId
 
 REST = 0.6
 """Seconds without news after which a profile that names its mapping is taken for complete."""
+
+
+_WORDS = ("mapping", "filtering", "allocation", "pooling")
+_FIGURES = ("foreign", "parity", "poisonable", "hairpin", "lifetime", "distance")
 
 
 class Detected(Struct, frozen=True, kw_only=True):
@@ -73,7 +77,7 @@ async def detecting(servers: Sequence[str], *, within: float = 5.0, port: int = 
         endpoints=tuple(watch.endpoints),
         servers=found,
         seconds=max(0.0, watch.heard_at - started) if watch.heard_at else clock() - started,
-        words=words(profile),
+        words=f"{label(profile)}: {sentence(profile)}",
         undecided=undecided(profile),
     )
 
@@ -97,6 +101,15 @@ async def resolve_all(servers: Sequence[str]) -> tuple[Endpoint, ...]:
     if failed is not None and not found:
         raise failed
     return tuple(dict.fromkeys(found))
+
+
+def undecided(profile: NatProfile) -> tuple[str, ...]:
+    """The axes that could not be measured, by the names of NatProfile's fields."""
+    if profile.blocked or profile.open:
+        return ()
+    unknown = [name for name in _WORDS if getattr(profile, name) == "unknown"]
+    counted = profile.allocation == "sequential"
+    return (*unknown, *(name for name in _FIGURES if getattr(profile, name) is None and (counted or name != "foreign")))
 
 
 def new_engine(config: PunchConfig) -> Edge:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from punch.sim.duel import Terms, duel
+from punch.sim.duel import duel
 from punch.sim.matrix import Cell, matrix
+from punch.sim.meeting import Terms
 from punch.sim.zoo import KINDS
 
 Pair = tuple[str, str]
