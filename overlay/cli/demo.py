@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from overlay.cli.reach import strategy_words
 from overlay.cli.units import amount, milliseconds
 from overlay.errors import OverlayError
 from overlay.lab import Lab, LabNode, Process
@@ -31,6 +32,10 @@ Statuses = dict[str, Json]
 
 SCENARIO = "two-nat"
 HOSTS = ("vps", "anna", "ben")
+PUNCHED = "nat3-numgen"
+"""The second scene: its NATs can be passed."""
+DIRECT_S = 20.0
+"""By then anna and ben have a direct path in it, or the demo fails."""
 MEET_S = 20.0
 """By then everybody sees everybody, or the demo fails."""
 TRANSFER_S = 3
@@ -45,8 +50,11 @@ STORY = """Three hosts that share nothing but a name and a secret become one pri
     ben  --- home router (a random port a flow) ---+
 
 Anna and ben know only the address of vps, a public node. It carries their sealed traffic; then a ping and a short
-transfer go from anna to ben. Everything runs in network namespaces of this machine, which takes root, and is gone
-afterwards. The exit code is 0 only when all that is told was true."""
+transfer go from anna to ben. In a second scene anna's NAT lets in whom she wrote to (NAT3) and ben's counts its ports
+up (NAT4): the first ping goes by vps, and a moment later the punch engine has found a direct path.
+
+Everything runs in network namespaces of this machine, which takes root, and is gone afterwards. The exit code is 0
+only when all that is told was true."""
 
 
 class Screen(Protocol):
@@ -121,7 +129,7 @@ def path_words(peer: Json) -> str:
     path = peer["path"]
     if path["kind"] == "relay":
         return f"relay via {', '.join(path['via'])}"
-    return f"direct {path['endpoint']}" if path["kind"] == "direct" else str(peer["state"])
+    return f"direct {path['endpoint']}" if path["kind"] == "direct" else str(peer.get("state", "no path"))
 
 
 class Watcher:
@@ -173,7 +181,7 @@ class Demo:
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._began = time.monotonic()
-        self._report: Json = {"schema": 1, "steps": [], "ping": None, "transfer": None}
+        self._report: Json = {"schema": 1, "steps": [], "ping": None, "transfer": None, "punch": None}
 
     def play(self) -> Json:
         """Tell all of it; returns what was told and measured.
@@ -183,6 +191,8 @@ class Demo:
         """
         with Lab(SCENARIO) as lab:
             self._tell(lab)
+        with Lab(PUNCHED) as lab:
+            self._tell_punched(lab)
         self._say("Everything is cleaned up.")
         return self._report
 
@@ -195,6 +205,39 @@ class Demo:
             self._transfer(lab, nodes)
         self._leave(nodes)
 
+    def _tell_punched(self, lab: Lab) -> None:
+        self._say(lab.scenario.title)
+        nodes = self._start(lab)
+        with Watcher(nodes, self._screen) as watcher:
+            watcher.wait("anna and ben see each other", meet_and_know, timeout=MEET_S)
+            self._say(f"anna pings ben: {self._one_ping(nodes['anna'])}")
+            self._punch(nodes)
+        self._leave(nodes)
+
+    def _punch(self, nodes: dict[str, LabNode]) -> None:
+        """From the ping by the relay, which was traffic enough to start the engines, to a direct path."""
+        began = time.monotonic()
+        done = nodes["anna"].command("wait", "ben", "--direct", "--timeout", f"{DIRECT_S:g}")
+        if done.returncode:
+            raise OverlayError(f"no direct path from anna to ben within {DIRECT_S:g} s: {done.stdout}{done.stderr}")
+        took = time.monotonic() - began
+        self._say(f"anna pings ben: {self._one_ping(nodes['anna'])}")
+        found = {host: nodes[host].peer(other) or {} for host, other in (("anna", "ben"), ("ben", "anna"))}
+        strategy = found["anna"]["punch"]["strategy"] or ""
+        packets = sum(peer["punch"]["probes"] for peer in found.values())
+        self._report["punch"] = {"seconds": round(took, 3), "packets": packets, "strategy": strategy}
+        self._say(
+            f"Direct {took:.1f} s after the first ping, by {strategy_words(strategy)}, {packets} packets of both."
+        )
+
+    def _one_ping(self, node: LabNode) -> str:
+        """A pong in words."""
+        done = node.command("ping", "ben", "-c", "1", "--json")
+        pong = json.loads(done.stdout.splitlines()[0]) if done.stdout else {}
+        if done.returncode or not pong.get("rtt_ms"):
+            raise OverlayError(f"overlay ping ben ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return f"{milliseconds(pong['rtt_ms'])}, {path_words(pong)}"
+
     def _say(self, text: str) -> None:
         """Tell a sentence that is true."""
         at = time.monotonic() - self._began
@@ -202,15 +245,20 @@ class Demo:
         self._screen.say(f"{at:5.1f} s  {text}")
 
     def _join(self, lab: Lab) -> dict[str, LabNode]:
-        secret = secrets.token_urlsafe(16)
+        nodes = self._start(lab)
         server = lab.address("vps")
+        self._say(f"All three run `overlay join --network demo --secret ...`; anna and ben dial {server} (vps).")
+        return nodes
+
+    def _start(self, lab: Lab) -> dict[str, LabNode]:
+        """A node on every host of the scene."""
+        secret, server = secrets.token_urlsafe(16), lab.address("vps")
         nodes = {
             host: LabNode(lab, host, network="demo", secret=secret, peers=() if host == "vps" else (server,))
-            for host in HOSTS
+            for host in lab.scenario.hosts
         }
         for node in nodes.values():
             node.start()
-        self._say(f"All three run `overlay join --network demo --secret ...`; anna and ben dial {server} (vps).")
         return nodes
 
     def _meet(self, watcher: Watcher) -> None:
@@ -243,12 +291,12 @@ class Demo:
         self._say(f"anna sends ben {amount(moved)} in {seconds:.1f} s, over the relay: {rate / 1e9:.2f} Gbit/s.")
 
     def _leave(self, nodes: dict[str, LabNode]) -> None:
-        for host in reversed(HOSTS):
+        for host in reversed(nodes):
             done = nodes[host].command("leave")
             if done.returncode:
                 raise OverlayError(f"overlay leave on {host} ended with {done.returncode}: {done.stderr}")
             self._wait_end(host, nodes[host].process)
-        self._say("All three left politely.")
+        self._say("All of them left politely.")
 
     def _wait_end(self, host: str, process: Process | None) -> None:
         code = process.wait(timeout=5) if process else None
@@ -263,6 +311,14 @@ def all_meet(statuses: Statuses) -> bool:
     if not all(pair in seen and seen[pair]["path"]["kind"] != "none" for pair in wanted):
         return False
     return all(seen[pair]["path"]["via"] == ["vps"] for pair in (("anna", "ben"), ("ben", "anna")))
+
+
+def meet_and_know(statuses: Statuses) -> bool:
+    """Anna and ben are connected, and each knows what NAT it is behind."""
+    seen = {(host, peer["name"]): peer["state"] for host, peer in pairs(statuses)}
+    if any(seen.get(pair) != "connected" for pair in (("anna", "ben"), ("ben", "anna"))):
+        return False
+    return all(statuses[host]["self"]["nat"]["type"] != "unknown" for host in ("anna", "ben"))
 
 
 def iperf3(lab: Lab, to: str) -> tuple[int, float]:

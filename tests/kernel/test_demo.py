@@ -34,6 +34,8 @@ def test_the_demo_in_json() -> None:
     assert report["schema"] == 1
     assert report["ping"]["received"] == 3
     assert report["transfer"]["bytes"] > 1_000_000
+    assert report["punch"]["strategy"]
+    assert 0 < report["punch"]["packets"] < 1000
 
 
 def test_without_iperf3_it_moves_bytes_by_itself(tmp_path: Path) -> None:
