@@ -8,6 +8,7 @@ Covers counters of several cores, mixed NATs, random steps and counters that run
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -19,8 +20,8 @@ CONCENTRATION = 0.5
 """How much of an observation the wide prior counts for."""
 FADED = 10
 """Widths beyond which nothing of a sample is felt: e^-10."""
-REACH = 4
-"""Ports farther than so many widths are left to the others."""
+FAINT = math.exp(-4.0)
+"""Ports farther than four widths from a lone sample are left to the others."""
 
 
 def explain(evidence: Evidence) -> list[Explanation]:
@@ -42,7 +43,7 @@ def _likelihood(ports: list[int], width: int) -> float:
 
 
 class Cluster:
-    """Ports around the samples, the nearest first; nothing is written down before it is wanted."""
+    """Ports around the samples, the densest first; nothing is written down before it is wanted."""
 
     family = "cluster"
 
@@ -60,10 +61,15 @@ class Cluster:
         self._head: int | None = None
 
     def _around(self) -> Iterator[int]:
-        for distance in range(REACH * self._width + 1):
-            for port in self._ports:
-                yield port + distance
-                yield port - distance
+        """From every sample outwards on both sides, always on where the samples are densest."""
+        front = [(-self._near(port + side), port + side, side) for port in self._ports for side in (1, -1)]
+        heapq.heapify(front)
+        while front:
+            _, port, side = heapq.heappop(front)
+            yield port
+            further = port + side
+            if further not in self._ports and self._near(further) > FAINT * self._scale:
+                heapq.heappush(front, (-self._near(further), further, side))
 
     def head(self) -> int | None:
         """See `Hypothesis`."""
