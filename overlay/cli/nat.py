@@ -116,5 +116,5 @@ def _lines(found: Json) -> list[str]:
     if known["type"] != "unknown" and known["age_s"] is not None:
         rows.append(("measured", "just now" if known["age_s"] < 1 else f"{duration(known['age_s'])} ago"))
     elif known["type"] == "unknown":
-        rows.append(("measure", "overlay nat --again, or name STUN servers: overlay nat --server ADDR"))
+        rows.append(("measure", "overlay nat --again (with punching on), or overlay nat --server ADDR"))
     return [nat_sentence(known), *(f"  {name:<11}{words}" for name, words in rows)]
