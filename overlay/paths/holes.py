@@ -106,8 +106,8 @@ class Holes:
 
     def _let_go(self, peer: Peer, where: Direct, *, now: float) -> None:
         """Nobody uses it: back to a relay, where one carries; it comes back with traffic."""
-        about = (peer.node, where)
-        if peer.best_relayed() is None:
+        about, relayed = (peer.node, where), peer.best_relayed()
+        if relayed is None or self._board.route(peer, relayed) is None:
             since = self._seeking.setdefault(about, now)
             if now - since >= RELAY_WAIT:
                 del self._seeking[about]

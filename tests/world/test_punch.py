@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from overlay.node.facts import DirectAsked, PeerPunchAsked, PunchAsked
+from overlay.node.facts import AddressesChanged, DirectAsked, PeerPunchAsked, PolicyChanged, PunchAsked
 from overlay.shell.virtual import FILES
 from overlay.wire.frame import PROBE, PROBE_ANSWER
-from punch.config import PunchConfig
+from punch.config import PunchConfig, StunConfig
 from punch.sim import TooLate
 from punch.sim.host import Datagram
 from punch.sim.model import NatModel
 from punch.sim.nat import Nat
+from punch.values import udp
 from tests.kit.village import Village, packet
 
 NAT1 = NatModel(filtering="eif")
@@ -304,3 +305,56 @@ def test_when_sockets_are_used_up_it_goes_on_with_fewer() -> None:
         pair.world.run_for(3.0)
         pair.chat(pair.is_direct, within=40.0)
         assert pair.lost() == 0
+
+
+BINDING = bytes.fromhex("00010000 2112a442") + b"transaction!"
+"""A STUN request without attributes (RFC 8489 section 5)."""
+
+
+@pytest.mark.parametrize("config", [StunConfig(), StunConfig(serve="off")])
+def test_stun_is_answered_on_both_ports_and_nothing_else_on_the_second(config: StunConfig) -> None:
+    village = Village()
+    with village.world:
+        village.join("vps", stun=config)
+        sent = village.recorded()
+        asker = udp("203.0.113.200", 5000)
+        for port in (27182, 27183):
+            to = udp(village.addresses("vps"), port)
+            for payload in (BINDING, bytes(160), b"\x04\x01\x01\x00" + bytes(172), b"\x06" + bytes(40)):
+                village.world.inject(Datagram(asker, to, payload))
+        village.world.run_for(0.5)
+        answered = [(each.source.port, each.to, each.payload[:2]) for each in sent if each.payload[:1] == b"\x01"]
+        serves = config.serve != "off"
+        assert answered == ([(port, asker, b"\x01\x01") for port in (27182, 27183)] if serves else [])
+        drops = village.look("vps").drops
+        assert drops["frame_alternate"] == 2
+        assert [each for each in sent if each.source.port == 27183 and each.payload[0] > 3] == []
+
+
+def test_stun_service_follows_the_config_at_run_time() -> None:
+    village = Village()
+    with village.world:
+        vps = village.join("vps")
+        sent = village.recorded()
+        off = PolicyChanged(True, (), (), PunchConfig(), StunConfig(serve="off"))
+        vps.tell(off, now=village.world.now)
+        village.world.inject(Datagram(udp("203.0.113.200", 5000), udp(village.addresses("vps"), 27182), BINDING))
+        village.world.run_for(0.5)
+        assert sent == []
+
+
+def test_a_network_change_in_the_middle_of_a_search() -> None:
+    pair = Pair(NAT3, UNIFORM, seed=4)
+    with pair.world:
+        pair.world.run_for(3.0)
+        probes = pair.probes()
+        pair.chat(lambda: len(probes) > 40, within=8.0)
+        village, world = pair.village, pair.world
+        nat = Nat(SEQUENTIAL, "198.51.100.99", entropy=world.dice("cafe"))
+        world.lan("cafe", router=nat)
+        world.detach("bob", village.addresses("bob"))
+        world.attach("bob", "10.1.1.2", network="cafe")
+        village.nodes["bob"].tell(AddressesChanged((("10.1.1.2", 24, "wlan0"),), "10.1.1.1"), now=world.now)
+        world.run_until(pair.is_relayed, within=30.0)
+        pair.chat(pair.is_direct, within=30.0)
+        assert village.look("bob").self.nat.allocation == "sequential"
