@@ -89,6 +89,8 @@ def tried_words(peer: Json, *, enabled: bool) -> str:
     state = punch["state"]
     if not enabled:
         return "; punching is off"
+    if state == "running" and not (punch["planned"] or punch["probes"] or punch["strategy"]):
+        return "; asking what it is behind"
     if state == "running":
         return f" (trying: {progress(punch)})"
     if state == "failed":

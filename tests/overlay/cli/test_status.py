@@ -74,6 +74,7 @@ def on(*peers: dict[str, Any]) -> dict[str, Any]:
             {"state": "running", "probes": 3, "strategy": "anchor_walk"},
             "relay via vps (trying: anchor walk, 3 packets) ",
         ),
+        ({"state": "running"}, "relay via vps; asking what it is behind "),
         ({"state": "failed", "retry_s": 119.0}, "relay via vps (failed; tried again in 1 min) "),
         ({"state": "failed"}, "relay via vps (failed; tried again when used) "),
         ({"state": "off"}, "relay via vps; not tried "),
