@@ -10,6 +10,9 @@
          |             |
         anna          ben
 
+userspace  routers whose NAT is a program on a TUN (tools/natlab in a checkout)
+foreign    mappings that somebody else makes on a router        entries  how many a router's NAT holds
+
 The demo, the kernel tests and the bench stand on it. Needs root, `ip` and `nft`; nothing of the host's own network is
 touched: every device lives in a namespace of the lab.
 """
