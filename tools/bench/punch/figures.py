@@ -22,10 +22,10 @@ ROUND_TRIP = 0.04
 """Seconds from us to the STUN server and back."""
 STUN_PORT = 3478
 _ROOT = Path(__file__).resolve().parents[3]
-_OUTSIDE = ("198.51.100.10", "198.51.100.11")
+OUTSIDE = ("198.51.100.10", "198.51.100.11")
 _HOMES = {
     "anna": ("203.0.113.0/28", "203.0.113.1", "203.0.113.2"),
-    "ben": ("203.0.113.16/28", "203.0.113.17", "203.0.113.18"),
+    "ben": ("192.0.2.0/28", "192.0.2.1", "192.0.2.2"),
 }
 """Prefix, router and host of each home."""
 
@@ -46,9 +46,9 @@ def measure(note: Callable[[str], None], *, rounds: int = 3, seconds: int = 3) -
 def detection(nat: str) -> float:
     """Seconds of `python -m punch detect` behind a router that translates so, with one RFC 5780 server far away."""
     with Lab(scene(nat)) as lab:
-        argv = [sys.executable, "-m", "tools.bench.punch.slow", *_OUTSIDE, str(STUN_PORT), str(ROUND_TRIP)]
+        argv = [sys.executable, "-m", "tools.bench.punch.slow", *OUTSIDE, str(STUN_PORT), str(ROUND_TRIP)]
         lab.spawn("vps", argv, env={"PYTHONPATH": str(_ROOT)}).wait_for("ready")
-        argv = [sys.executable, "-m", "punch", "detect", "--json", "--server", f"{_OUTSIDE[0]}:{STUN_PORT}"]
+        argv = [sys.executable, "-m", "punch", "detect", "--json", "--server", f"{OUTSIDE[0]}:{STUN_PORT}"]
         found = json.loads(lab.run("anna", argv).stdout)
         if found["profile"]["mapping"] == "unknown":
             raise OverlayError(f"nothing was detected: {found}")
@@ -68,7 +68,7 @@ def direct_tcp(nat: str, *, seconds: int) -> float:
 def scene(nat: str) -> Scenario:
     """vps with two addresses, and two homes of public addresses, so that both ways of routing differ in `nat` alone."""
     segments = {"internet": Segment(ipv4="198.51.100.0/24")}
-    hosts = {"vps": Host(links={"internet": _OUTSIDE})}
+    hosts = {"vps": Host(links={"internet": OUTSIDE})}
     routers = {}
     for number_, (name, (prefix, gateway, address)) in enumerate(_HOMES.items()):
         segments[f"home-{name}"] = Segment(ipv4=prefix)

@@ -26,6 +26,10 @@ class Us:
 
     name = "overlay"
 
+    def __init__(self, *, settle: float = SETTLE) -> None:
+        """`settle`: seconds between both sides' joining and the first ping."""
+        self._settle = settle
+
     @contextmanager
     def joined(self, lab: Lab, row: Row) -> Iterator[str]:
         """All three up and seeing each other."""
@@ -37,6 +41,7 @@ class Us:
         with Lab(row.scenario, userspace_nat=COMMAND, seed=seed) as lab:
             watch = Watch(lab)
             with joined(lab, row) as nodes:
+                time.sleep(self._settle)
                 return _measured(lab, nodes, row, watch)
 
 
@@ -59,7 +64,6 @@ def joined(lab: Lab, row: Row) -> Iterator[Nodes]:
 
 
 def _measured(lab: Lab, nodes: Nodes, row: Row, watch: Watch) -> Trial:
-    time.sleep(SETTLE)
     before = sum(sent(nodes[host]) for host in HOSTS)
     ping = lab.spawn("anna", ["ping", "-n", "-D", "-i", "0.1", nodes["ben"].address()])
     began = _until(lambda: first_reply(ping), row.patience)
