@@ -274,7 +274,7 @@ class Detector:
         self._stop()
         asked = choose(targets(self._servers), self._retries)
         main = next(iter(self._mains), None)
-        if not self._enabled or not asked or main is None:
+        if not self._enabled or not asked or main is None or not self._speaks_ipv4:
             return
         self._tests = Tests(addresses=self._own_addresses())
         self._server = None
@@ -283,6 +283,12 @@ class Detector:
         self._supplied = not self._retries
         if self._supplied:
             self._supply.order(FRESH, now=now)
+
+    @property
+    def _speaks_ipv4(self) -> bool:
+        """False where all own addresses are known, and none is of IPv4."""
+        addresses = self._network.addresses
+        return not addresses or any(":" not in host for host in addresses)
 
     def _own_addresses(self) -> tuple[str, ...]:
         bound = tuple(local.host for local in self._mains.values() if local.host != "0.0.0.0")

@@ -17,7 +17,7 @@ import random
 from collections import Counter
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from punch.predict.posterior import Posterior
 from punch.signals import Sample
@@ -44,6 +44,8 @@ CREDIBLE = 0.5
 """Weight a family of allocators must have to be named."""
 FITTING = 0.75
 """Part of the differences that a step must explain: the rest may be reordered, or turn over at the end of the range."""
+OVERTAKEN = 2 / 3
+"""Places a mapping may be off on average, so that the network did it: by chance it is a third of their number."""
 LEAST_SPAN = 0.05
 """Seconds between the first and last mapping below which no foreign rate is told."""
 
@@ -204,11 +206,26 @@ def _keeps(seen: tuple[Seen, ...]) -> bool:
     return kept >= max(2.0, KEPT * len(firsts))
 
 
+def _in_line(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """The same, with ports that almost rise (or fall) put in order: on the way some packets overtook others."""
+    if len(samples) < ENOUGH:
+        return samples
+    offsets = [(each.external - samples[0].external + PORTS // 2) % PORTS - PORTS // 2 for each in samples]
+    falling = sorted(offsets)[len(offsets) // 2] < 0
+    order = sorted(range(len(samples)), key=offsets.__getitem__, reverse=falling)
+    if sum(abs(place - number) for place, number in enumerate(order)) > OVERTAKEN * len(samples):
+        return samples
+    ports = [samples[number].external for number in order]
+    return tuple(structs.replace(each, external=port) for each, port in zip(samples, ports, strict=True))
+
+
 def _allocation(made: tuple[Sample, ...]) -> Allocation:
-    samples = _main_host(made)
+    samples = _in_line(_main_host(made))
     if len(samples) < 3:
         return "unknown"
-    weights = Posterior(samples, (), profile=NatProfile(), entropy=random.Random(0)).weights()
+    # Whether a mapping without answer was made at all is not known: here none counts.
+    close = tuple(structs.replace(each, index=place) for place, each in enumerate(samples))
+    weights = Posterior(close, (), profile=NatProfile(), entropy=random.Random(0)).weights()
     family = max(weights, key=weights.__getitem__)
     if family in ("block", "cluster"):
         return _narrow_kind(samples, family)
@@ -233,17 +250,18 @@ def _narrow_kind(samples: tuple[Sample, ...], family: str) -> Allocation:
 
 def _pace(made: tuple[Sample, ...]) -> tuple[int, float | None]:
     """Step of a counter, and mappings a second that others made meanwhile; (0, None): no step fits."""
-    samples = _main_host(made)
+    samples = _in_line(_main_host(made))
     moves = []
     for before, after in itertools.pairwise(samples):
         distance = (after.external - before.external + PORTS // 2) % PORTS - PORTS // 2
         moves.append((distance, after.index - before.index, after.at - before.at))
     down = sum(distance < 0 for distance, _, _ in moves) * 2 > len(moves)
     ahead = [(-distance if down else distance, gap, seconds) for distance, gap, seconds in moves]
-    for step in sorted({distance // gap for distance, gap, _ in ahead if distance >= gap}, reverse=True):
-        fits = [move for move in ahead if move[0] % step == 0 and move[0] // step >= move[1]]
+    likely = {distance // gap for distance, gap, _ in ahead} | {distance for distance, _, _ in ahead}
+    for step in sorted((each for each in likely if each > 0), reverse=True):
+        fits = [move for move in ahead if move[0] % step == 0 and move[0] >= step]
         if len(fits) >= FITTING * len(ahead):
-            foreign = sum(distance // step - gap for distance, gap, _ in fits)
+            foreign = max(0, sum(distance // step - gap for distance, gap, _ in fits))
             span = sum(seconds for _, _, seconds in fits)
             return -step if down else step, foreign / span if span >= LEAST_SPAN else None
     return 0, None

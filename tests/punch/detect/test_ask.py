@@ -262,6 +262,14 @@ def test_ipv6_servers_alone_are_not_asked() -> None:
     assert made.asking.profile == NatProfile()
 
 
+def test_a_host_without_ipv4_is_not_called_blocked() -> None:
+    made = Village(KINDS["nat3"], seed=1)
+    made.asking.tell(NetworkChanged("six", ("2001:db8::7",)), now=0.0)
+    made.asking.tell(made.servers, now=0.0)
+    made.world.run(until=10.0)
+    assert (made.asking.sent, made.asking.profile) == ([], NatProfile())
+
+
 def test_a_tight_budget_makes_it_slow_but_not_wrong() -> None:
     made = Village(KINDS["nat4-sequential"], seed=1)
     made.asking.bucket = TokenBucket(depth=5, rate=10, now=0.0)
