@@ -226,10 +226,12 @@ class Engine:
 
     def _network_changed(self, fact: NetworkChanged, now: float) -> None:
         self._observatory.tell(fact, now=now)
-        if (fact.key, fact.addresses) == (self._network, self._outlet.addresses):
+        earlier, self._outlet.addresses = self._outlet.addresses, fact.addresses
+        if fact.key == self._network and set(earlier) <= set(fact.addresses):
             return
-        self._network, self._outlet.addresses = fact.key, fact.addresses
-        self._outlet.budget.change_network(fact.key, now=now)
+        if fact.key != self._network:
+            self._network = fact.key
+            self._outlet.budget.change_network(fact.key, now=now)
         for attempt in list(self._attempts.values()):
             attempt.finish("network_changed", "this host's network changed", now=now)
         self._start_over(now)

@@ -15,5 +15,4 @@ class Hairpin(Simultaneous):
     """One side; both do the same."""
 
     def __init__(self, desk: Desk, targets: tuple[Target, ...]) -> None:
-        near_first = sorted(targets, key=lambda each: not each.near)
-        super().__init__(desk, tuple(near_first), name="hairpin")
+        super().__init__(desk, targets, name="hairpin")

@@ -3,6 +3,7 @@
     0 ms   100   200   400   800      then 0.7 s for the last answer
     |------|-----|-----|------|---------------|
     IPv6   0, 50, 150, 400 (only firewalls stand between)
+    where there is IPv6 or a LAN to be tried, all else comes 100 ms later (nat-science 6)
 
 A poisonable NAT must send before it is sent to (nat-science 5.4): the other side of one waits a moment.
 """
@@ -16,6 +17,8 @@ from punch.values import Endpoint, SocketId
 
 OFFSETS = (0.0, 0.1, 0.2, 0.4, 0.8)
 OFFSETS_IPV6 = (0.0, 0.05, 0.15, 0.4)
+LATER = 0.1
+"""Seconds that IPv4 through NATs leaves to what is better."""
 GRACE = 0.7
 """Seconds after the last packet in which an answer may still come."""
 COURTESY = 0.2
@@ -33,6 +36,7 @@ class Simultaneous:
         self._targets = targets
         self._until = until
         """Seconds after which the next strategy has its turn; 0: when all is sent and waited for."""
+        self._later = LATER if any(_is_better(each) for each in targets) else 0.0
         self._began = 0.0
         self._sent: dict[Endpoint, int] = {}
 
@@ -73,12 +77,12 @@ class Simultaneous:
         upcoming = [at for each in self._targets if (at := self._attend(each, now)) is not None]
         if upcoming:
             self._desk.wait("send", min(upcoming))
-        last = self._began + max(offsets(each)[-1] for each in self._targets) + GRACE
+        last = self._began + max(self._schedule(each)[-1] for each in self._targets) + GRACE
         self._desk.wait("end", max(now, self._began + self._until if self._until else last))
 
     def _attend(self, target: Target, now: float) -> float | None:
         """Send to one if it is time; when it is time again."""
-        schedule = offsets(target)
+        schedule = self._schedule(target)
         done = self._sent.get(target.endpoint, 0)
         while done < len(schedule) and now >= self._began + schedule[done]:
             self._probe(target.endpoint, done, now)
@@ -93,7 +97,12 @@ class Simultaneous:
         if via is not None:
             self._desk.probe(via, to, now=now, again=done > 0)
 
+    def _schedule(self, target: Target) -> tuple[float, ...]:
+        """When packets go to it, from the exchange of the offers on."""
+        if target.endpoint.is_ipv6:
+            return OFFSETS_IPV6
+        return OFFSETS if _is_better(target) else tuple(each + self._later for each in OFFSETS)
 
-def offsets(target: Target) -> tuple[float, ...]:
-    """When packets go to it, from the exchange of the offers on."""
-    return OFFSETS_IPV6 if target.endpoint.is_ipv6 else OFFSETS
+
+def _is_better(target: Target) -> bool:
+    return target.near or target.endpoint.is_ipv6

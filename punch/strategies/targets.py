@@ -25,7 +25,7 @@ class Target(Struct, frozen=True):
 
     endpoint: Endpoint
     near: bool = False
-    """On a LAN, or the peer's outside endpoint seen from behind the same NAT."""
+    """On a LAN."""
 
 
 def find(
@@ -41,15 +41,10 @@ def find(
     found = [
         *_ipv6(candidates, addresses if ipv6 else ()),
         *_lan(candidates, addresses, one_site),
-        *_outside(remote, candidates, one_site),
+        *_outside(remote, candidates),
     ]
     unique = {each.endpoint: each for each in reversed(found)}
     return tuple(each for each in found if unique.get(each.endpoint) is each)[:MOST_TARGETS]
-
-
-def has_ipv6(targets: tuple[Target, ...]) -> bool:
-    """Whether one of them is met over IPv6."""
-    return any(each.endpoint.is_ipv6 for each in targets)
 
 
 def _ipv6(candidates: tuple[Candidate, ...], addresses: tuple[str, ...]) -> list[Target]:
@@ -68,7 +63,7 @@ def _lan(candidates: tuple[Candidate, ...], addresses: tuple[str, ...], one_site
     ][:MOST_OF_A_KIND]
 
 
-def _outside(remote: NatProfile, candidates: tuple[Candidate, ...], one_site: bool) -> list[Target]:
+def _outside(remote: NatProfile, candidates: tuple[Candidate, ...]) -> list[Target]:
     seen = remote.reflexive
     public = [
         each.endpoint
@@ -78,8 +73,7 @@ def _outside(remote: NatProfile, candidates: tuple[Candidate, ...], one_site: bo
     stun = [each.endpoint for each in candidates if each.kind == "stun" and not each.endpoint.is_ipv6]
     if seen is not None and not seen.is_ipv6:
         stun = [seen, *(each for each in stun if each.host != seen.host or remote.mapping == "unknown")]
-    found = [Target(each, near=one_site) for each in [*stun[:MOST_OF_A_KIND], *public]]
-    return found + [Target(each, near=one_site) for each in _preserved(remote, candidates, stun)]
+    return [Target(each) for each in [*stun[:MOST_OF_A_KIND], *public, *_preserved(remote, candidates, stun)]]
 
 
 def _preserved(remote: NatProfile, candidates: tuple[Candidate, ...], stun: list[Endpoint]) -> list[Endpoint]:

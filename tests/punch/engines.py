@@ -10,8 +10,6 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from msgspec import structs
-
 from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
 from punch.config import PunchConfig, StunConfig
 from punch.detect.answer import Answerer
@@ -202,12 +200,20 @@ class Village:
         self.nats: dict[str, list[Nat]] = {}
         self._ids: dict[PeerId, str] = {}
 
-    def add(self, name: str, kind: str, *, config: PunchConfig | None = None, servers: bool = True) -> Home:
+    def add(
+        self, name: str, kind: str, *, config: PunchConfig | None = None, servers: bool = True, beside: str = ""
+    ) -> Home:
+        """`beside`: on the LAN of another home; `kind` is then of no matter."""
         number = len(self.homes) + 1
         carry = self._carrier(name)
         dice = self.world.dice(f"engine {name}")
         home = Home(name, config=config or PunchConfig(), entropy=dice, carry=carry, now=self.world.now)
-        self.nats[name] = settle(self.world, KINDS[kind], name, home, number=number)
+        if beside:
+            address = self.world.addresses(beside)[0].rpartition(".")[0] + f".{100 + number}"
+            self.world.add(name, home, address, network=f"{beside} 0")
+            self.nats[name] = self.nats[beside]
+        else:
+            self.nats[name] = settle(self.world, KINDS[kind], name, home, number=number)
         self.homes[name] = home
         self._ids[name.encode()] = name
         home.start(self.world.addresses(name)[0])
@@ -268,10 +274,3 @@ class Village:
                 self.world.at(self.world.now + 0.04, lambda: prove(event, self.world.now + 2.0))
 
         return listen
-
-
-def profile_of(kind: str, home: Home, nats: list[Nat]) -> None:
-    """Let an engine know its NAT without measuring."""
-    host = nats[-1].addresses[0]
-    profile = structs.replace(KINDS[kind].expected, hosts=(host,), reflexive=udp(host, PORT))
-    home.engine._outlet.profile = profile
