@@ -34,8 +34,8 @@ class Terms(Struct, frozen=True):
 
 def kind(local: NatProfile, remote: NatProfile) -> Kind:
     """Which setting a pair needs."""
-    hard = (local.type == "NAT4") + (remote.type == "NAT4")
-    return ("easy", "nat3_nat4", "nat4_nat4")[hard]  # type: ignore[return-value]
+    kinds: tuple[Kind, ...] = ("easy", "nat3_nat4", "nat4_nat4")
+    return kinds[(local.type == "NAT4") + (remote.type == "NAT4")]
 
 
 def settle(ours: Offer, theirs: Offer) -> Terms:

@@ -71,8 +71,13 @@ class Desk(Protocol):
 class Opened(Protocol):
     """A fresh socket."""
 
-    socket: SocketId
-    local: Endpoint
+    @property
+    def socket(self) -> SocketId:
+        """Its name."""
+
+    @property
+    def local(self) -> Endpoint:
+        """Where it is bound."""
 
 
 class Strategy(Protocol):
