@@ -59,7 +59,7 @@ class Budget:
         """Network key -> start rate, where it is not the usual one."""
         self._bucket = TokenBucket(depth=min(DEPTH, max_pps), rate=min(START_RATE, max_pps), now=now)
         self._stepped = now
-        self._last = -inf
+        self._last = self._suffered = -inf
         self._recent: deque[float] = deque()
         self._silent: dict[Key, float] = {}
         """When touched last, oldest first: those that did not answer."""
@@ -85,7 +85,10 @@ class Budget:
         self._replied.clear()
 
     def suffer(self, key: str, *, now: float) -> None:
-        """Table full, or forbidden: this network begins with half from now on."""
+        """Table full, or forbidden: this network begins with half from now on; a burst of errors is one."""
+        if now - self._suffered < RAMP_STEP:
+            return
+        self._suffered = now
         self._starts.pop(key, None)
         self._starts[key] = self._start = max(LOWEST_RATE, min(self._start, self._bucket.rate) / 2)
         while len(self._starts) > MOST_NETWORKS:

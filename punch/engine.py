@@ -55,6 +55,8 @@ from punch.view import peer_view
 
 MOST_OWN, MOST_ATTEMPTS = 4, 8
 """Attempts we begin at once, and those that peers began on top."""
+MOST_PEERS = 1024
+"""Peers remembered while they are not here."""
 PROBE_TYPES = (wire.PROBE, wire.ANSWER)
 
 
@@ -102,13 +104,7 @@ class Engine:
 
     def budget(self, now: float) -> BudgetView:
         """The budget, for `punch`."""
-        budget = self._outlet.budget
-        return BudgetView(
-            probes_sent=budget.sent,
-            probes_received=self._outlet.probes_received,
-            entries_live=budget.live(now=now),
-            rate=budget.rate,
-        )
+        return self._outlet.view(now)
 
     @property
     def drops(self) -> Counter[str]:
@@ -259,8 +255,17 @@ class Engine:
         peer = self._peers.get(fact.peer)
         if peer is None:
             peer = self._peers[fact.peer] = Peer(fact, now=now)
+            self._forget_one()
         peer.renew(fact)
         self._consider(peer, now)
+
+    def _forget_one(self) -> None:
+        """Of too many peers, the one met longest ago that is not here goes."""
+        if len(self._peers) > MOST_PEERS:
+            gone = next((each for each in self._peers.values() if not each.is_up), None)
+            if gone is not None:
+                del self._peers[gone.id]
+                self._outlet.manners.forget(gone.id)
 
     def _peer_fact(self, fact: PeerDown | PeerWanted | PeerPolicy | PeerDirect | HoleRefused, now: float) -> None:
         peer = self._peers.get(fact.peer)

@@ -9,6 +9,7 @@ from collections import Counter, deque
 
 from punch.budget import Budget
 from punch.commands import Command, SendDatagram
+from punch.events import BudgetView
 from punch.manners import Manners, Refusal, Try, on_link
 from punch.sites import same_site
 from punch.values import Endpoint, NatProfile, SocketId
@@ -30,6 +31,15 @@ class Outlet:
         self.addresses: tuple[str, ...] = ()
         self.profile = NatProfile()
         self.probes_received = 0
+
+    def view(self, now: float) -> BudgetView:
+        """The budget as `punch` shows it."""
+        return BudgetView(
+            probes_sent=self.budget.sent,
+            probes_received=self.probes_received,
+            entries_live=self.budget.live(now=now),
+            rate=self.budget.rate,
+        )
 
     def take(self, socket: SocketId, *, ipv6: bool) -> None:
         """A main socket is open; the first of each family is used."""

@@ -38,13 +38,18 @@ class Sampler:
     def __init__(self, outlet: Outlet, entropy: random.Random) -> None:
         self.servers: tuple[Endpoint, ...] = ()
         """Best first; IPv4 ones only are asked."""
+        self._silent: dict[Endpoint, None] = {}
+        """Those that left the last question unanswered: asked only when all did."""
         self._outlet = outlet
         self._open: Transactions[int] = Transactions(entropy)
         self._seen: deque[Seen] = deque()
 
     def ask(self, owner: int, via: SocketId, *, now: float) -> bool:
         """Ask the best server; False: none, or no budget now."""
-        server = next((each for each in self.servers if not each.is_ipv6), None)
+        for late in self._open.expire(now=now):
+            self._silent[late.to] = None
+        servers = [each for each in self.servers if not each.is_ipv6]
+        server = next((each for each in servers if each not in self._silent), servers[0] if servers else None)
         if server is None or not self._outlet.budget.spend(via, server, now=now):
             return False
         transaction = self._open.open(owner, via=via, to=server, lifetime=LIFE, now=now)
@@ -58,10 +63,15 @@ class Sampler:
         if not isinstance(found, Pending):
             return False
         self._open.close(message.transaction)
+        self.lives(source)
         self._outlet.budget.answered(via, source)
         if (seen := message.seen) is not None:
             self._seen.append(Seen(found.what, via, seen, found.opened))
         return True
+
+    def lives(self, server: Endpoint) -> None:
+        """It answered, whoever asked."""
+        self._silent.pop(server, None)
 
     def results(self) -> list[Seen]:
         """Drain what was seen."""

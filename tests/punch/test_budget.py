@@ -88,6 +88,8 @@ def test_a_network_that_refused_begins_with_half() -> None:
     budget = Budget(max_pps=100, max_entries=1000, now=0.0)
     budget.suffer("home", now=0.0)
     assert budget.rate == START_RATE / 2
+    budget.suffer("home", now=0.1)
+    assert budget.rate == START_RATE / 2, "a burst of errors is one"
     budget.change_network("cafe", now=1.0)
     assert budget.rate == START_RATE
     budget.change_network("home", now=2.0)

@@ -309,6 +309,18 @@ def test_a_stop_for_another_attempt_is_no_matter() -> None:
     assert made.homes["ann"].engine.drops["signal_stale"] == 1
 
 
+def test_a_server_that_fell_silent_is_not_asked_for_ever() -> None:
+    made = village("nat3", "nat4-sequential")
+    made.services[0].silent = True
+    made.introduce("ann", "bob")
+    for _ in range(100):
+        made.want("ann", "bob")
+        made.world.run_for(1.0)
+        if made.met("ann", "bob"):
+            break
+    assert made.met("ann", "bob")
+
+
 def test_nobody_measures_for_us() -> None:
     made = Village(1)
     for name in ("ann", "bob"):
