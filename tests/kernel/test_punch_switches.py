@@ -18,7 +18,7 @@ from tools.natlab import COMMAND
 
 UNIFORM = next(row for row in ROWS if row.name == "uniform")
 COUNTER = """table inet wire { chain leaving { type filter hook output priority filter;
- oifname "%s" meta l4proto udp @th,64,8 { 8, 9 } counter comment "probes"
+ oifname "%s" ip daddr != { %s } meta l4proto udp @th,64,8 { 8, 9 } counter comment "probes"
  oifname "%s" meta l4proto udp @th,64,16 1 counter comment "binding requests"
 }
 }
@@ -27,10 +27,11 @@ COUNTER = """table inet wire { chain leaving { type filter hook output priority 
 
 
 def count(lab: Lab) -> None:
-    """Count what the engines of anna and ben put on the wire."""
+    """Count what the engines of anna and ben put on the wire; probes to public hosts are of another kind of pair."""
+    public = ", ".join(lab.address(name, "internet") for name in lab.scenario.hosts if name not in HOSTS)
     for host in HOSTS:
         device = next(iter(lab.scenario.hosts[host].links))
-        lab.run(host, ["nft", "-f", "-"], stdin=COUNTER % (device, device))
+        lab.run(host, ["nft", "-f", "-"], stdin=COUNTER % (device, public, device))
 
 
 def counted(lab: Lab, host: str) -> dict[str, int]:
