@@ -19,10 +19,13 @@ from overlay.values import Direct, Label, NodeId
 from overlay.wire import frame as wire
 from overlay.wire import messages as said
 from punch.commands import SendDatagram
+from punch.limiter import TokenBucket
 from punch.values import Endpoint, SocketId
 
 HEARD_EVERY = 1.0
 """Seconds between two tellings that a peer is there."""
+GONE_DEPTH, GONE_RATE = 16, 4.0
+"""Times we say that a circuit is no more to whoever still uses it: at once, and a second."""
 
 
 class Inbound:
@@ -32,6 +35,7 @@ class Inbound:
         self._rooms = rooms
         self._outbound = outbound
         self._settle = settle
+        self._gone_words = TokenBucket(depth=GONE_DEPTH, rate=GONE_RATE, now=rooms.started)
         self._kinds: dict[type[said.Message], Callable[..., None]] = {
             said.Ping: self._to_paths,
             said.Pong: self._to_paths,
@@ -77,7 +81,7 @@ class Inbound:
         label = piece.header.label
         owner = rooms.labels.get(label)
         if owner is None:
-            self._forward(payload, label, source)
+            self._forward(payload, label, source, now=now)
             return
         if owner.relay is not None and not self._is_from(owner.relay, source):
             rooms.drop("circuit_source")
@@ -101,10 +105,11 @@ class Inbound:
     def _is_from(self, neighbour: NodeId, source: Endpoint) -> bool:
         return source in self._rooms.paths.endpoints_of(neighbour)
 
-    def _forward(self, payload: bytes, label: Label, source: Endpoint) -> None:
+    def _forward(self, payload: bytes, label: Label, source: Endpoint, *, now: float) -> None:
         rooms, onward = self._rooms, self._rooms.forwards.get(label)
         if onward is None:
             rooms.drop("label_unknown")
+            self._say_gone(label, source, now=now)
             return
         way = rooms.paths.neighbour(onward.target)
         if not self._is_from(onward.source, source) or way is None or not isinstance(way.where, Direct):
@@ -113,6 +118,15 @@ class Inbound:
         swapped = payload[:4] + onward.out_label.to_bytes(4, "little") + payload[8:]
         rooms.out.append(SendDatagram(way.where.via, way.where.endpoint, swapped))
         rooms.used[label] = rooms.used.get(label, 0) + len(payload)
+
+    def _say_gone(self, label: Label, source: Endpoint, *, now: float) -> None:
+        """A neighbour goes on writing to a circuit that is no more: the word of its end got lost."""
+        if not self._gone_words.take(now=now):
+            return
+        for node, way in self._rooms.paths.neighbours():
+            if self._is_from(node, source):
+                self._outbound.send(node, way.where, said.CircuitGone(label), now=now)
+                return
 
     def _opened(
         self, owner: Owner, where: Where, size: int, position: tuple[int, int], message: said.Message, *, now: float

@@ -22,6 +22,8 @@ STOP_AFTER = 3.7
 """4 packets: 0, 250, 750, 1,750 ms, and no fifth at 3,750 (protocol section 5)."""
 REACH_FIRST, REACH_LAST = 2.0, 60.0
 """Seconds between attempts to get a session with a member; doubles."""
+UNHEARD_AFTER = 5.0
+"""Seconds without hearing a peer that is asked for a circuit until a new handshake starts in parallel."""
 GIVE_UP_AFTER = 5.0
 """Seconds that waiting traffic is held while no way is found."""
 
@@ -217,8 +219,12 @@ class Dialling:
             return
         relay, peer.relays = peer.relays[0], peer.relays[1:]
         self._board.out.append(do.WantCircuit(peer.node, relay))
-        if not peer.session:
+        if not peer.session or self._unheard(peer, now=now):
             self._dial(peer, Relayed(relay, peer.node), now=now)
+
+    def _unheard(self, peer: Peer, *, now: float) -> bool:
+        """A session with a peer that no way reaches: it may have forgotten us (protocol section 4)."""
+        return not peer.current and now - (peer.heard_at or peer.session_at) >= UNHEARD_AFTER
 
     def dial_direct(self, peer: Peer, *, now: float) -> None:
         """Dial the endpoints of a member's record, once an attempt."""

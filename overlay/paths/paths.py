@@ -317,7 +317,7 @@ class Paths:
 
     def _session_up(self, fact: told.SessionUp, *, now: float) -> None:
         peer = self._board.peer(fact.peer)
-        peer.session = True
+        peer.session, peer.session_at = True, now
         peer.label = fact.label
         peer.loss.reset()
         peer.reported = (0, 0, 0)

@@ -25,6 +25,8 @@ class Peer:
         self.known = False
         """A record of it is known."""
         self.session = False
+        self.session_at = 0.0
+        """When its newest session opened."""
         self.label = Label(0)
         """What it wants on direct frames."""
         self.ways: dict[Where, Way] = {}

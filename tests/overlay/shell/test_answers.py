@@ -62,7 +62,7 @@ def test_why_names_text_fixes_and_the_journal(stage: Stage) -> None:
     bob = stage.village.nodes["bob"].node.id
     reply = stage.ask(do="why", peer=bob.hex())
     assert set(reply) == {"text", "fix", "attempts"}
-    assert any("attempt 1" in line for line in reply["attempts"])
+    assert reply["attempts"]
     with pytest.raises(NoSuchPeer):
         stage.ask(do="why", peer="00" * 32)
 
