@@ -16,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from punch.values import Endpoint, PeerId
@@ -34,6 +35,8 @@ VOUCHED_HOSTS = 8
 MOST_HOSTS = 4096
 """Hosts remembered; those that were probed longest ago go first."""
 LOWEST_PORT = 1024
+REMEMBERED = 1024
+"""Hosts whose kind need not be read off their text again."""
 
 Refusal = Literal["address", "private", "port", "unvouched"]
 
@@ -53,6 +56,7 @@ _PRIVATE = tuple(
 _RESERVED = ipaddress.ip_network("240.0.0.0/4")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.partition("%")[0])
@@ -60,6 +64,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+@lru_cache(maxsize=REMEMBERED)
 def is_private(host: str) -> bool:
     """Whether a numeric host is of a private range (protocol section 5)."""
     address = _address(host)
@@ -68,8 +73,13 @@ def is_private(host: str) -> bool:
 
 def is_sendable(endpoint: Endpoint) -> bool:
     """Whether anything may ever be sent there."""
-    address = _address(endpoint.host)
-    if address is None or endpoint.transport != "udp" or not 1 <= endpoint.port <= 0xFFFF:
+    return endpoint.transport == "udp" and 1 <= endpoint.port <= 0xFFFF and _is_somebody(endpoint.host)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _is_somebody(host: str) -> bool:
+    address = _address(host)
+    if address is None:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return False
@@ -78,6 +88,7 @@ def is_sendable(endpoint: Endpoint) -> bool:
     return not (address.is_loopback or address.is_multicast or address.is_unspecified)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def host_of(host: str) -> str:
     """What counts as one host: an IPv4 address, or the /64 of an IPv6 one."""
     address = _address(host)
