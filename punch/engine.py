@@ -91,6 +91,11 @@ class Engine:
         """What is known of our own NAT."""
         return self._outlet.profile
 
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Fields of the profile that could not be decided, also where the strictest is assumed."""
+        return self._observatory.undecided
+
     def profile_age(self, now: float) -> float | None:
         """Seconds since it was measured; None: it was not."""
         return self._observatory.age(now=now)
@@ -347,8 +352,7 @@ class Engine:
             self._say(peer, Stop(offer.attempt, "busy"))
             return
         peer.hopeless = False
-        begun = self._begin(peer, offer.attempt, "they ask us", now)
-        begun.met(offer, now=now)
+        self._begin(peer, offer.attempt, "they ask us", now).met(offer, now=now)
 
     def _say_ended(self, peer: Peer, offer: Offer) -> None:
         """Our last word got lost: say it again."""

@@ -73,6 +73,11 @@ class Observatory:
         return self._detector.age(now=now)
 
     @property
+    def undecided(self) -> tuple[str, ...]:
+        """Fields of our profile that more than one reading is left of."""
+        return self._detector.undecided
+
+    @property
     def is_looking(self) -> bool:
         """The quick part of a measurement is under way."""
         return self._detector.busy

@@ -69,7 +69,7 @@ def _asked(network: str | None, socket: str | None, *, again: bool) -> Json:
     except NotRunning as error:
         raise NotRunning(error.text, _WITHOUT) from None
     reply = client.ask(path, {"do": "nat", "again": again}, timeout=MEASURE_S if again else client.ANSWER_S)
-    return {"nat": reply["nat"], "endpoints": reply["endpoints"]}
+    return {"nat": reply["nat"], "endpoints": reply["endpoints"], "undecided": reply.get("undecided", [])}
 
 
 def _measured(servers: tuple[str, ...], timeout: float) -> Json:
@@ -111,7 +111,7 @@ def _lines(found: Json) -> list[str]:
     seen = [f"{each['address']} ({each['kind']})" for each in found["endpoints"]]
     if seen:
         rows.append(("reached at", clean(", ".join(seen))))
-    if found.get("undecided"):
+    if found["undecided"]:
         rows.append(("undecided", ", ".join(found["undecided"])))
     if known["type"] != "unknown" and known["age_s"] is not None:
         rows.append(("measured", "just now" if known["age_s"] < 1 else f"{duration(known['age_s'])} ago"))

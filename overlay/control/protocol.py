@@ -4,7 +4,7 @@ request                              the replies to it
 status                               the snapshot (contract, JSON)
 leave                                {"ok": true} once the node has left
 ping   peer count interval           {"seq", "rtt_ms", "path"} each, then {"sent", "received"}
-nat    again                         {"nat", "endpoints"}; with `again` once it is measured anew
+nat    again                         {"nat", "endpoints", "undecided"}; with `again` once it is measured anew
 direct peer                          {"ok": true}: a person wants a direct way to it, now
 why    peer                          {"text", "fix": [text], "attempts": [text]}, the easiest fix and the oldest first
 punch  action key value peer         the snapshot's `punch`, as it is from now on

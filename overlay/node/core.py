@@ -112,6 +112,11 @@ class Node:
         return punch_view(self._rooms, peer, now=now)
 
     @property
+    def undecided(self) -> tuple[str, ...]:
+        """Fields of our own NAT profile that could not be decided."""
+        return self._rooms.paths.punching.undecided
+
+    @property
     def punch_config(self) -> PunchConfig:
         """The engine's settings in force."""
         return self._rooms.paths.punching.config

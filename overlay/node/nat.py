@@ -11,11 +11,11 @@ import re
 from typing import Any, get_args
 
 from overlay.node.snapshot import Nat
+from punch.detect.words import label
 from punch.values import Allocation, Filtering, Mapping, NatProfile
 
 _STEP = re.compile(r"[+-][1-9][0-9]{0,4}", re.ASCII)
 _AXES = (("mapping", get_args(Mapping)), ("filtering", get_args(Filtering)), ("allocation", get_args(Allocation)))
-_KINDS = {"NAT1": "full cone", "NAT2": "address restricted", "NAT3": "port restricted", "NAT4": "symmetric"}
 
 
 def to_word(profile: NatProfile) -> str:
@@ -45,20 +45,6 @@ def describe(profile: NatProfile, *, age: float | None = None) -> Nat:
         filtering=profile.filtering,
         allocation=profile.allocation,
         step=profile.step or None,
-        label=_label(profile),
+        label=label(profile) if profile.type != "unknown" else None,
         age_s=round(age, 1) if age is not None else None,
     )
-
-
-def _label(profile: NatProfile) -> str | None:
-    """`NAT4 symmetric, sequential +1, ~20 foreign mappings/s`; None where nothing is known."""
-    if profile.type == "unknown":
-        return None
-    if profile.type in ("open", "blocked"):
-        return {"open": "public address, no NAT", "blocked": "UDP is blocked"}[profile.type]
-    words = [f"{profile.type} {_KINDS[profile.type]}"]
-    if profile.allocation != "unknown" and (profile.type == "NAT4" or profile.allocation == "preserving"):
-        words.append(f"{profile.allocation} {profile.step:+d}" if profile.step else profile.allocation)
-    if profile.type == "NAT4" and profile.foreign is not None and profile.foreign >= 0.5:
-        words.append(f"~{profile.foreign:.0f} foreign mappings/s")
-    return ", ".join(words)

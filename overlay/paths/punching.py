@@ -308,6 +308,11 @@ class Punching:
         """What is known of our own NAT."""
         return self._engine.profile
 
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Fields of it that could not be decided."""
+        return self._engine.undecided
+
     def profile_age(self, *, now: float) -> float | None:
         """Seconds since it was measured."""
         return self._engine.profile_age(now)

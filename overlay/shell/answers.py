@@ -145,7 +145,11 @@ class Answers:
                     break
                 await asyncio.sleep(min(LOOK, left))
         shown = self._loop.snapshot().self
-        return {"nat": msgspec.to_builtins(shown.nat), "endpoints": msgspec.to_builtins(shown.endpoints)}
+        return {
+            "nat": msgspec.to_builtins(shown.nat),
+            "endpoints": msgspec.to_builtins(shown.endpoints),
+            "undecided": list(self._loop.node.undecided),
+        }
 
     def _why(self, peer: NodeId) -> dict[str, Any]:
         view = self._loop.node.punching(peer, now=clock())

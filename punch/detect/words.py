@@ -20,7 +20,7 @@ KINDS = {
 FIREWALL = "your address is public, but a firewall lets in only whom you have written to"
 PORTS = {
     "preserving": "your ports are kept",
-    "sequential": "the ports count by {step:+d}",
+    "sequential": "the ports count by {step}",
     "block": "the ports come from a block of {count}",
     "cluster": "the ports lie near one another",
     "uniform": "the ports are random",
@@ -41,7 +41,8 @@ def label(profile: NatProfile) -> str:
         if profile.allocation == "block" and profile.block is not None:
             parts.append(f"block of {profile.block[1]}")
         elif profile.allocation != "unknown":
-            parts.append(profile.allocation + (f" {profile.step:+d}" if profile.allocation == "sequential" else ""))
+            counts = profile.allocation == "sequential" and profile.step
+            parts.append(f"{profile.allocation} {profile.step:+d}" if counts else profile.allocation)
         if profile.foreign is not None and profile.foreign >= FEW:
             parts.append(f"~{profile.foreign:.0f} foreign mappings/s")
     return ", ".join(parts)
@@ -56,7 +57,8 @@ def sentence(profile: NatProfile) -> str:
         text = "every peer address sees another port of yours"
     if profile.type == "NAT4" and profile.allocation in PORTS:
         count = profile.block[1] if profile.block is not None else "some"
-        text += "; " + PORTS[profile.allocation].format(step=profile.step, count=count)
+        step = f"{profile.step:+d}" if profile.step else "a step not known"
+        text += "; " + PORTS[profile.allocation].format(step=step, count=count)
         if profile.foreign is not None and profile.foreign >= FEW:
             text += f", and others take about {profile.foreign:.0f} of them a second"
     if profile.pooling == "arbitrary":

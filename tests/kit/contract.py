@@ -90,7 +90,7 @@ STATUS = {
     "problems": [{"code": str, "text": str, "fix": str, "since_s": NUMBER}],
 }
 
-NAT_TOLD = {"schema": {1}, "nat": NAT, "endpoints": ENDPOINTS}
+NAT_TOLD = {"schema": {1}, "nat": NAT, "endpoints": ENDPOINTS, "undecided": [str]}
 
 WHY = {"schema": {1}, "peer": str, "text": str, "fix": str, "attempts": [str]}
 

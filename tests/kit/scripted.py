@@ -26,6 +26,7 @@ class ScriptedEngine:
         self.happens: deque[Event] = deque()
         """What it will tell."""
         self.profile = NatProfile()
+        self.undecided: tuple[str, ...] = ()
         self.drops: dict[str, int] = {}
 
     def told(self, kind: type[Any]) -> list[Any]:

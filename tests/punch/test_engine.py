@@ -40,6 +40,14 @@ def spent(made: Village) -> dict[str, int]:
     return {name: home.engine.budget(made.world.now).probes_sent for name, home in made.homes.items()}
 
 
+def test_an_engine_tells_what_it_could_not_decide() -> None:
+    made = Village(1)
+    engine = made.add("ann", "nat3").engine
+    assert not engine.undecided
+    made.world.run_for(3.0)
+    assert engine.undecided == ("lifetime",)
+
+
 @pytest.mark.parametrize(
     ("ann", "bob", "seconds", "most"),
     [

@@ -68,6 +68,16 @@ def test_a_running_node_says_what_it_measured(node: FakeNode, capsys: Capture) -
     assert "198.51.100.4:5 (public)" in lines[-2]
 
 
+def test_a_running_node_says_what_it_could_not_decide(node: FakeNode, capsys: Capture) -> None:
+    node.snapshot["self"]["nat"] |= HARD
+    node.undecided = ["filtering", "lifetime"]
+    assert main(["nat"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["undecided", "filtering,", "lifetime"] in rows
+    assert main(["nat", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["undecided"] == node.undecided
+
+
 def test_as_json(node: FakeNode, capsys: Capture) -> None:
     node.snapshot["self"]["nat"] |= HARD
     assert main(["nat", "--json"]) == 0

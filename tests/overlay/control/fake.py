@@ -99,6 +99,8 @@ class FakeNode:
         """Replies in turn, without their seq; the last one again and again."""
         self.told: Json = {"text": None, "fix": [], "attempts": []}
         """The answer to `why`."""
+        self.undecided: list[str] = []
+        """What `nat` could not decide."""
         self.asked: list[Json] = []
         self.ear: ControlSocket | None = None
 
@@ -114,7 +116,11 @@ class FakeNode:
                 self.ear.close()
         elif request["do"] == "nat":
             own = self.snapshot["self"]
-            yield {"nat": own["nat"] | ({"age_s": 0.0} if request["again"] else {}), "endpoints": own["endpoints"]}
+            yield {
+                "nat": own["nat"] | ({"age_s": 0.0} if request["again"] else {}),
+                "endpoints": own["endpoints"],
+                "undecided": self.undecided,
+            }
         elif request["do"] == "why":
             yield self.told
         elif request["do"] == "punch":

@@ -55,6 +55,7 @@ def test_nat_and_endpoints(stage: Stage) -> None:
     reply = stage.ask(do="nat")
     assert reply["nat"]["type"] in ("open", "NAT3", "unknown")
     assert reply["endpoints"][0]["kind"] == "public"
+    assert reply["undecided"] == list(stage.village.nodes["ann"].node.undecided)
     assert stage.told == []
 
 

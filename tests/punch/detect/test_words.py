@@ -25,6 +25,7 @@ SYMMETRIC = NatProfile(mapping="apdm", filtering="apdf")
             "NAT4 symmetric, sequential +1, ~20 foreign mappings/s",
         ),
         (NatProfile(mapping="apdm", allocation="sequential", step=-2, foreign=0.0), "NAT4 symmetric, sequential -2"),
+        (NatProfile(mapping="apdm", allocation="sequential"), "NAT4 symmetric, sequential"),
         (NatProfile(mapping="apdm", allocation="block", block=(2048, 512)), "NAT4 symmetric, block of 512"),
         (NatProfile(mapping="adm", allocation="uniform"), "NAT4 symmetric, one port a peer address, uniform"),
         (SYMMETRIC, "NAT4 symmetric"),
