@@ -189,7 +189,8 @@ def _told(found: Detected) -> list[str]:
     lines += [f"  {name:12}{_axis(getattr(profile, name))}" for name in decided]
     lines.append(f"  {'seen at':12}{', '.join(map(str, found.endpoints)) or '-'}")
     lines.append(f"  {'undecided':12}{', '.join(found.undecided) or 'nothing'}")
-    lines.append(f"  {'took':12}{found.seconds:.2f} s")
+    first = f"{found.enough:.2f} s to choose by, " if found.enough is not None else ""
+    lines.append(f"  {'took':12}{first}{found.seconds:.2f} s in all")
     return lines
 
 

@@ -35,6 +35,8 @@ class Detected(Struct, frozen=True, kw_only=True):
     """Where the main socket was seen from outside, in the order found."""
     servers: tuple[Endpoint, ...]
     """Who was asked."""
+    enough: float | None
+    """Seconds from the first datagram until it was known well enough to choose a strategy; None: it never was."""
     seconds: float
     """From the first datagram to the last news."""
     words: str
@@ -76,6 +78,7 @@ async def detecting(servers: Sequence[str], *, within: float = 5.0, port: int = 
         profile=profile,
         endpoints=tuple(watch.endpoints),
         servers=found,
+        enough=watch.enough_at - started if watch.enough_at else None,
         seconds=max(0.0, watch.heard_at - started) if watch.heard_at else clock() - started,
         words=f"{label(profile)}: {sentence(profile)}",
         undecided=undecided(profile),
@@ -124,11 +127,13 @@ class _Watch:
         self.profile = NatProfile()
         self.endpoints: list[Endpoint] = []
         self.heard_at = 0.0
+        self.enough_at = 0.0
         self._news = asyncio.Event()
 
     def hear(self, event: Event) -> None:
         if isinstance(event, ProfileChanged):
             self.profile = event.profile
+            self.enough_at = self.enough_at or clock()
         elif isinstance(event, ReflexiveFound):
             if event.endpoint not in self.endpoints:
                 self.endpoints.append(event.endpoint)

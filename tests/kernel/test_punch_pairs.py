@@ -5,6 +5,10 @@ How fast, and with how few packets, is the bench's to say (`python -m tools.benc
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from msgspec import structs
 
@@ -12,6 +16,7 @@ from tools.bench.punch.ours import Us
 from tools.bench.punch.rows import ROWS, Row
 from tools.bench.punch.trial import Trial
 
+ROOT = Path(__file__).resolve().parents[2]
 MAX_ENTRIES = 1000
 """Of the default config."""
 SEARCH = 1750
@@ -61,3 +66,15 @@ def test_what_is_infeasible_is_said_by_both_sides_and_not_one_probe_sent(row: Ro
     assert trial.success, trial.said
     assert trial.packets == 0
     assert trial.lost == 0
+
+
+def test_the_bench_tells_a_row_beside_its_bounds() -> None:
+    argv = [sys.executable, "-m", "tools.bench", "punch", "--runs", "1", "--others", "0", "--only", "pairs"]
+    done = subprocess.run(
+        [*argv, "--pairs", "seq+1"], cwd=ROOT, check=False, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr
+    head, row, *_ = done.stdout.splitlines()
+    assert head.split()[:3] == ["pair", "who", "direct"]
+    assert "NAT3 - NAT4 sequential +1" in row
+    assert "1/1" in row

@@ -96,7 +96,9 @@ def test_the_moment_of_going_direct_is_read_from_join() -> None:
 
 
 def test_pings_are_read() -> None:
-    out = "PING x\n[1767225600.5] 64 bytes from 10.0.0.1: icmp_seq=2 ttl=64\n\n9 packets transmitted, 7 received, 2%"
-    assert first_reply(said(out)) == 1767225600.5
-    assert unanswered(said(out)) == 2
+    answers = [f"[1767225600.{seq}] 64 bytes from 10.0.0.1: icmp_seq={seq} ttl=64 time=1 ms" for seq in (2, 3, 5, 5, 8)]
+    out = "\n".join(["PING x", *answers, "9 packets transmitted, 4 received, 2%"])
+    assert first_reply(said(out)) == 1767225600.2
+    assert unanswered(said(out)) == 4
     assert first_reply(said("PING x")) is None
+    assert unanswered(said("PING x")) == 0

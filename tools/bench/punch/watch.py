@@ -65,9 +65,9 @@ def first_reply(ping: Process) -> float | None:
 
 
 def unanswered(ping: Process) -> int:
-    """Pings without an answer, of a `ping` that ended."""
-    found = re.search(r"(\d+) packets transmitted, (\d+) received", ping.out)
-    return int(found[1]) - int(found[2]) if found else 0
+    """Pings without an answer before the last that had one: those still on their way at the end do not count."""
+    answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", ping.out)}
+    return max(answered, default=0) - len(answered)
 
 
 def _relays(lab: Lab) -> str:
