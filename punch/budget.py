@@ -51,7 +51,9 @@ class Budget:
         self.max_pps = max_pps
         self.max_entries = max_entries
         self.sent = 0
-        """Packets drawn since the start."""
+        """Packets of attempts drawn since the start..."""
+        self.measured = 0
+        """...and packets that only measured our own NAT."""
         self.entry_life: float | None = None
         """Seconds an unanswered mapping was seen to live; None: not measured."""
         self._start = START_RATE
@@ -107,8 +109,11 @@ class Budget:
             self._stepped = now
             self._set_rate(min(self.max_pps, self._bucket.rate * 2), now)
 
-    def spend(self, via: SocketId, to: Endpoint, *, now: float, answer: bool = False) -> bool:
-        """Draw a packet for this destination, or nothing and return False."""
+    def spend(self, via: SocketId, to: Endpoint, *, now: float, answer: bool = False, measuring: bool = False) -> bool:
+        """Draw a packet for this destination, or nothing and return False.
+
+        `answer`: it may use what is kept for answers; `measuring`: it belongs to no attempt.
+        """
         key = (via, to.host, to.port)
         kept = 0 if answer else self._reserve
         self._rest(now)
@@ -122,7 +127,10 @@ class Budget:
         table.pop(key, None)
         table[key] = now
         self._last = now
-        self.sent += 1
+        if measuring:
+            self.measured += 1
+        else:
+            self.sent += 1
         return True
 
     @property

@@ -81,8 +81,11 @@ class BudgetView(Struct, frozen=True, kw_only=True):
     """The budget as `punch` shows it."""
 
     probes_sent: int
+    """Packets of attempts: probes, holes, samples, refreshes, answers."""
     probes_received: int
     entries_live: int
     """Destinations touched in the last 30 s and not answered."""
     rate: float
     """Packets a second allowed now."""
+    measured: int = 0
+    """Packets that only measured our own NAT: under the same ceilings, counted apart."""

@@ -160,7 +160,7 @@ class Observatory:
         self._detector.handle_timeout(now=now)
 
     def _spend(self, via: SocketId, to: Endpoint, now: float) -> bool:
-        return self._outlet.budget.spend(via, to, now=now)
+        return self._outlet.budget.spend(via, to, now=now, measuring=True)
 
     def _room_at(self, packets: float, now: float) -> float:
         return self._outlet.budget.room_at(packets, now=now)

@@ -36,6 +36,7 @@ class Outlet:
         """The budget as `punch` shows it."""
         return BudgetView(
             probes_sent=self.budget.sent,
+            measured=self.budget.measured,
             probes_received=self.probes_received,
             entries_live=self.budget.live(now=now),
             rate=self.budget.rate,
