@@ -109,7 +109,8 @@ def _lines(status: Json) -> list[str]:
         f"punching is {switch}; nat3_nat4 {engine['nat3_nat4']}, nat4_nat4 {engine['nat4_nat4']}",
         f"  budget    {engine['entries_live']:,} of {engine['max_entries']:,} NAT table entries in use; "
         f"at most {engine['max_pps']:,} packets a second",
-        f"  counters  {engine['probes_sent']:,} probes sent, {engine['probes_received']:,} received",
+        f"  counters  {engine['probes_sent']:,} probes sent, {engine['probes_received']:,} received; "
+        f"{engine['measured']:,} packets to measure our own NAT",
         "",
     ]
     shown = [peer for peer in status["peers"] if peer["state"] != "gone"]

@@ -51,6 +51,7 @@ def _punch(rooms: Rooms, *, now: float) -> shown.Punch:
         nat4_nat4=config.nat4_nat4,
         probes_sent=budget.probes_sent,
         probes_received=budget.probes_received,
+        measured=budget.measured,
         entries_live=budget.entries_live,
         max_entries=config.max_entries,
         max_pps=config.max_pps,

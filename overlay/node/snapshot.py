@@ -105,7 +105,10 @@ class Punch(Struct, frozen=True, kw_only=True):
     nat3_nat4: str
     nat4_nat4: str
     probes_sent: int = 0
+    """Packets of attempts: probes, holes, samples, refreshes, answers."""
     probes_received: int = 0
+    measured: int = 0
+    """Packets that only measured our own NAT."""
     entries_live: int = 0
     max_entries: int
     max_pps: int

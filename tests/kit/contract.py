@@ -62,6 +62,7 @@ PUNCH = {
     "nat3_nat4": {"auto", "always", "off"},
     "nat4_nat4": {"auto", "always", "off"},
     "probes_sent": int,
+    "measured": int,
     "probes_received": int,
     "entries_live": int,
     "max_entries": int,

@@ -17,7 +17,13 @@ def asked(node: FakeNode) -> list[dict[str, Any]]:
 
 
 def test_budget_counters_and_a_table(node: FakeNode, capsys: Capture) -> None:
-    node.snapshot["punch"] |= {"enabled": True, "entries_live": 12, "probes_sent": 4310, "probes_received": 7}
+    node.snapshot["punch"] |= {
+        "enabled": True,
+        "entries_live": 12,
+        "probes_sent": 4310,
+        "probes_received": 7,
+        "measured": 50,
+    }
     vps, phone = node.snapshot["peers"][:2]
     vps["punch"] |= {"state": "succeeded", "strategy": "anchor_walk", "probes": 41, "attempts": 1}
     phone["punch"] |= {"state": "failed", "reason": "no_hit", "attempts": 3, "retry_s": 600.0}
@@ -26,7 +32,7 @@ def test_budget_counters_and_a_table(node: FakeNode, capsys: Capture) -> None:
     assert capsys.readouterr().out == (
         "punching is on; nat3_nat4 auto, nat4_nat4 off\n"
         "  budget    12 of 1,000 NAT table entries in use; at most 100 packets a second\n"
-        "  counters  4,310 probes sent, 7 received\n"
+        "  counters  4,310 probes sent, 7 received; 50 packets to measure our own NAT\n"
         "\n"
         "peer   NAT          path                      punching\n"
         "vps    ?            direct 203.0.113.9:27182  succeeded by anchor walk, 41 packets\n"
