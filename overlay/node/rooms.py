@@ -75,17 +75,7 @@ class Rooms:
         self.left = False
         self.partial = Reassembly()
         self.gossip = _gossip(setup, entropy=entropy, now=now)
-        self.session = Sessions(
-            identity=setup.identity,
-            keys=setup.keys,
-            record=self.gossip.own_signed,
-            ciphers=setup.ciphers,
-            offloads=setup.offloads,
-            keygen=keygen,
-            entropy=entropy,
-            now=now,
-            tells_keys=setup.debug_keys,
-        )
+        self.session = _sessions(setup, self.gossip, keygen=keygen, entropy=entropy, now=now)
         self.relay = Relay(own=self.own, enabled=setup.relay, avoid=self._taken, entropy=entropy, now=now)
         self.paths = Paths(
             own=self.own,
@@ -102,6 +92,22 @@ class Rooms:
     def drop(self, reason: str) -> None:
         """Count a frame that led nowhere."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
+
+
+def _sessions(
+    setup: Setup, gossip: Gossip, *, keygen: Callable[[int], bytes], entropy: random.Random, now: float
+) -> Sessions:
+    return Sessions(
+        identity=setup.identity,
+        keys=setup.keys,
+        record=gossip.own_signed,
+        ciphers=setup.ciphers,
+        offloads=setup.offloads,
+        keygen=keygen,
+        entropy=entropy,
+        now=now,
+        tells_keys=setup.debug_keys,
+    )
 
 
 def _gossip(setup: Setup, *, entropy: random.Random, now: float) -> Gossip:

@@ -18,6 +18,7 @@ from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.punching import Punching
+from overlay.paths.sightings import Sightings
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
@@ -25,8 +26,6 @@ from overlay.wire.messages import Answer, Challenge, Ping, Pong
 from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint, SocketId, parse_endpoint
 
-MOST_SEEN = 4
-"""Endpoints others heard us from that are kept."""
 SENDING = 1.5
 """Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
 
@@ -53,8 +52,14 @@ class Paths:
         self._given: tuple[Endpoint, ...] = ()
         self._network: tuple[tuple[tuple[str, int, str], ...], str] | None = None
         """This host's addresses and gateway, once they were told, if only that there are none."""
-        self._seen: dict[Endpoint, NodeId] = {}
-        self._handlers: dict[type, Callable[..., None]] = {
+        self._sightings = Sightings(self._board)
+        self._handlers = self._tellings()
+        self._due = self._moments()
+        self._punching.settle(self.own_endpoints, now=now)
+
+    def _tellings(self) -> dict[type, Callable[..., None]]:
+        """Who hears what."""
+        return {
             told.SocketOpened: self._socket_opened,
             told.SocketFailed: self._punching.socket_failed,
             told.SocketClosed: self._socket_closed,
@@ -86,7 +91,10 @@ class Paths:
             told.PingAsked: self._ping_asked,
             told.Leaving: self._leaving,
         }
-        self._due: dict[Timer, Callable[..., None]] = {
+
+    def _moments(self) -> dict[Timer, Callable[..., None]]:
+        """What is done when a timer of a name expires."""
+        return {
             Timer.RETRY_ADDRESS: self._dialling.retry,
             Timer.REACH: self._of_peer(self._dialling.reach),
             Timer.DIAL_DIRECT: self._of_peer(self._dialling.dial_direct),
@@ -102,7 +110,6 @@ class Paths:
             Timer.RESOLVE_STUN: lambda _, *, now: self._punching.resolve_again(now=now),
             Timer.NAT_SEEN: self._say_profile,
         }
-        self._punching.settle(self.own_endpoints, now=now)
 
     # --- the verbs ---
 
@@ -193,7 +200,7 @@ class Paths:
         """Our endpoints, best first, with how we know them."""
         ports = {local.is_ipv6: local.port for local in self._board.sockets.values()}
         own = self._board.around.own_hosts()
-        found = (*self._punching.reflexive.values(), *self._seen)
+        found = (*self._punching.reflexive.values(), *self._sightings.endpoints)
         seen = [each for each in dict.fromkeys(found) if each.host not in own]
         return own_endpoints(self._board.around, ports=ports, given=self._given, seen=seen)
 
@@ -324,7 +331,10 @@ class Paths:
         for where, way in peer.ways.items():
             if isinstance(where, Direct):
                 way.label = fact.label
-        self._see(fact)
+        if self._sightings.see(fact.peer, fact.seen):
+            self._board.self_view_changed()
+            for each in self._board.peers.values():
+                self._compare(each)
         self._dialling.session_up(peer, fact.link, now=now)
         self._upkeep.session_up(peer, now=now)
         if isinstance(fact.link, Direct):
@@ -340,26 +350,6 @@ class Paths:
                 self._proving.ask(peer, way, now=now)
         self._proving.try_endpoints(peer, now=now)
         self._board.settle(peer, now=now)
-
-    def _see(self, fact: told.SessionUp) -> None:
-        """Where the peer heard us from: a public host that is none of ours is a NAT's."""
-        if fact.seen is None:
-            return
-        try:
-            seen = parse_endpoint(fact.seen)
-        except ValueError:
-            self._board.drop("seen_malformed")
-            return
-        if scope(seen.host) != "public" or seen.host in self._board.around.own_hosts():
-            return
-        for old in [each for each, by in self._seen.items() if by == fact.peer]:
-            del self._seen[old]
-        self._seen[seen] = fact.peer
-        while len(self._seen) > MOST_SEEN:
-            del self._seen[next(iter(self._seen))]
-        self._board.self_view_changed()
-        for peer in self._board.peers.values():
-            self._compare(peer)
 
     def _session_down(self, fact: told.SessionDown, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)
