@@ -298,7 +298,7 @@ class Attempt:
         if reason == "direct" and self.phase in ("running", "claimed"):
             self._hold(now)
             return
-        ours = HEARD.get(reason, reason)
+        ours = HEARD.get(reason, reason) if reason.isidentifier() else "exhausted"
         self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, tell=False)
 
     def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:

@@ -80,6 +80,8 @@ def infeasible(ours: Offer, theirs: Offer) -> str:
         return ""
     if outlook(ours.profile, theirs.profile).feasible:
         return ""
+    if is_predictable(ours.profile) and is_predictable(theirs.profile):
+        return "both sides are symmetric, and their blocks of ports are too large: it would take hours of probing"
     random = [whose for whose, offer in (("yours", ours), ("theirs", theirs)) if not is_predictable(offer.profile)]
     which = "neither NAT's ports" if len(random) == 2 else f"the ports of one NAT ({random[0]})"
     verb = "can" if len(random) == 2 else "cannot"

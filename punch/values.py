@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Literal, NewType
+from typing import Annotated, Literal, NewType
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 SocketId = NewType("SocketId", int)
 """Names a socket of the shell (and, on hosts with several addresses, the local address a datagram came to)."""
@@ -65,19 +65,20 @@ Pooling = Literal["paired", "arbitrary", "unknown"]
 """RFC 4787 section 4.1, REQ-2: one outside address a host, or several."""
 NatType = Literal["NAT1", "NAT2", "NAT3", "NAT4", "open", "blocked", "unknown"]
 """What people call it."""
+U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 
 
 class NatProfile(Struct, frozen=True, kw_only=True):
-    """What is known of the NATs in front of a host; every field may be undecided."""
+    """What is known of the NATs in front of a host; every field may be undecided; bounds are for what peers say."""
 
     mapping: Mapping = "unknown"
     filtering: Filtering = "unknown"
     allocation: Allocation = "unknown"
-    step: int = 0
+    step: Annotated[int, Meta(ge=-0xFFFF, le=0xFFFF)] = 0
     """Difference of consecutive outside ports of a sequential allocator; 0: none or undecided."""
-    foreign: float | None = None
+    foreign: Annotated[float, Meta(ge=0.0, le=1e7)] | None = None
     """Mappings a second that others make on the same counter; None: undecided."""
-    block: tuple[int, int] | None = None
+    block: tuple[U16, U16] | None = None
     """Lowest port and number of ports that outside ports come from, as far as seen (block, cluster)."""
     pooling: Pooling = "unknown"
     parity: bool | None = None
@@ -86,9 +87,9 @@ class NatProfile(Struct, frozen=True, kw_only=True):
     """A packet that comes in too early changes the outside port of what goes out later (nat-science 5.4)."""
     hairpin: bool | None = None
     """Hosts behind it reach each other by their outside endpoints (RFC 4787, REQ-9)."""
-    lifetime: float | None = None
+    lifetime: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None
     """Seconds an unanswered mapping lives, as far as proven; None: not measured yet."""
-    distance: int | None = None
+    distance: Annotated[int, Meta(ge=0, le=255)] | None = None
     """Hops to the outermost NAT."""
     hosts: tuple[str, ...] = ()
     """Public addresses seen, the most frequent first."""

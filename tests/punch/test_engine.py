@@ -83,8 +83,9 @@ def test_uniform_is_found_by_birthday() -> None:
     assert any("came through" in line for line in view.journal)
 
 
-def test_nothing_is_sent_between_two_uniform_ones_and_it_says_what_would_help() -> None:
-    made = village("nat4-uniform", "nat4-uniform", config=HARD)
+@pytest.mark.parametrize("kind", ["nat4-uniform", "nat4-block-1024"])
+def test_nothing_is_sent_between_two_that_cannot_meet_and_it_says_what_would_help(kind: str) -> None:
+    made = village(kind, kind, config=HARD)
     before = spent(made)
     made.introduce("ann", "bob")
     made.want("ann", "bob")

@@ -309,6 +309,17 @@ def test_a_stop_for_another_attempt_is_no_matter() -> None:
     assert made.homes["ann"].engine.drops["signal_stale"] == 1
 
 
+@pytest.mark.parametrize("reason", ["", "\x1b[2J", "two words"])
+def test_a_stop_whose_reason_is_no_word_is_told_by_one_of_ours(reason: str) -> None:
+    made = village("nat3", "nat4-uniform")
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_for(0.3)
+    (attempt,) = made.homes["ann"].engine._attempts.values()
+    made.tell("ann", SignalReceived(b"bob", Stop(attempt.number, reason)))
+    assert last_reason(made, "ann") == "exhausted"
+
+
 def test_a_server_that_fell_silent_is_not_asked_for_ever() -> None:
     made = village("nat3", "nat4-sequential")
     made.services[0].silent = True

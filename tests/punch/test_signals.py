@@ -46,6 +46,27 @@ def test_each_has_a_number_of_its_own() -> None:
     assert [plain(signal)[0] for signal in ALL] == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+@pytest.mark.parametrize(
+    "figures",
+    [
+        {"foreign": -1.0},
+        {"foreign": float("nan")},
+        {"foreign": float("inf")},
+        {"step": 2**40},
+        {"block": [0, 10**18]},
+        {"block": [-1, 64]},
+        {"lifetime": float("nan")},
+        {"lifetime": -1.0},
+        {"distance": 256},
+    ],
+)
+def test_figures_of_a_nat_that_is_none_are_refused(figures: dict[str, object]) -> None:
+    said = plain(OFFER)
+    said[4] |= figures
+    with pytest.raises(msgspec.ValidationError):
+        read(said)
+
+
 def test_an_offer_of_an_older_build_is_read() -> None:
     older = plain(OFFER)[:7]
     assert read(older) == Offer(1, False, 2, PROFILE, OFFER.candidates, demand=True)
