@@ -89,8 +89,7 @@ class Canary:
         server = servers[self._place % len(servers)]
         transaction = self._open.open(None, via=self._via, to=server, now=now)
         self._sent[transaction] = now
-        request = stun.Message(kind="request", transaction=transaction)
-        self._out.append(SendDatagram(self._via, server, stun.pack(request)))
+        self._out.append(SendDatagram(self._via, server, stun.question(transaction)))
 
     def _judge(self, rtt: float, now: float) -> None:
         self._best = rtt if self._best is None else min(self._best, rtt)

@@ -110,12 +110,12 @@ class Observatory:
             self._outlet.drops[str(error)] += 1
             return
         if message.kind == "request":
-            self._outlet.commands.extend(self._answerer.receive(payload, source, via=via, now=now))
+            self._outlet.commands.extend(self._answerer.answer(message, source, via=via, now=now))
         elif self.sampler.receive(message, source, via=via, now=now) or self._canary.receive(
             message, source, via=via, now=now
         ):
             pass
-        elif self._detector.receive(payload, source, via=via, now=now):
+        elif self._detector.hear(message, source, via=via, now=now):
             self._outlet.budget.answered(via, source)
         else:
             self._outlet.drops["stun_unknown"] += 1

@@ -53,8 +53,7 @@ class Sampler:
         if server is None or not self._outlet.budget.spend(via, server, now=now):
             return False
         transaction = self._open.open(owner, via=via, to=server, lifetime=LIFE, now=now)
-        request = stun.pack(stun.Message(kind="request", transaction=transaction))
-        self._outlet.commands.append(SendDatagram(via, server, request))
+        self._outlet.commands.append(SendDatagram(via, server, stun.question(transaction)))
         return True
 
     def receive(self, message: stun.Message, source: Endpoint, *, via: SocketId, now: float) -> bool:

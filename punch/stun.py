@@ -20,7 +20,8 @@ from __future__ import annotations
 import ipaddress
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -32,14 +33,23 @@ COOKIE = 0x2112A442
 HEADER = struct.Struct(">HHI12s")
 """Type, length, cookie, transaction."""
 TRANSACTION_SIZE = 12
+HEAD = struct.Struct(">HH")
+"""Of an attribute: its type, and the length of its value."""
+ADDRESS = struct.Struct(">xBH")
+"""Family and port, before the host (RFC 8489 section 14.1)."""
+REMEMBERED = 1024
+"""Hosts whose bytes need not be read off their text again."""
 
 Kind = Literal["request", "indication", "response", "error"]
 TYPES: dict[Kind, int] = {"request": 0x0001, "indication": 0x0011, "response": 0x0101, "error": 0x0111}
 """The binding method in its four classes (RFC 8489 section 5)."""
 KINDS: dict[int, Kind] = {number: kind for kind, number in TYPES.items()}
 
+MASK = COOKIE.to_bytes(4, "big")[:2].rjust(4, b"\0") + COOKIE.to_bytes(4, "big")
+"""What lies over family, port and host; the transaction follows (RFC 8489 section 14.2)."""
 IPV4, IPV6 = 1, 2
 """Address families (RFC 8489 section 14.1)."""
+HOST_SIZES = {IPV4: 4, IPV6: 16}
 CHANGE_IP, CHANGE_PORT = 4, 2
 """Flags of CHANGE-REQUEST (RFC 5780 section 7.2)."""
 OPTIONAL_FROM = 0x8000
@@ -146,7 +156,7 @@ def pack(message: Message) -> bytes:
     """
     if len(message.transaction) != TRANSACTION_SIZE:
         raise ValueError(f"a transaction is 12 bytes, not {len(message.transaction)}")
-    body = b"".join(_pack_attribute(row, message) for row in ATTRIBUTES)
+    body = b"".join([_pack_attribute(row, message) for row in ATTRIBUTES])
     length = len(body) + (8 if message.fingerprint else 0)
     data = HEADER.pack(TYPES[message.kind], length, COOKIE, message.transaction) + body
     if message.fingerprint:
@@ -154,18 +164,21 @@ def pack(message: Message) -> bytes:
     return data
 
 
-def _attributes(payload: bytes) -> list[tuple[int, bytes, int]]:
+def question(transaction: bytes) -> bytes:
+    """`pack` of a request without attributes, as most are."""
+    return HEADER.pack(TYPES["request"], 0, COOKIE, transaction)
+
+
+def _attributes(payload: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Type, value and where each attribute starts."""
-    found = []
     start, end = HEADER.size, len(payload)
     while start < end:
-        kind, length = struct.unpack_from(">HH", payload, start)
+        kind, length = HEAD.unpack_from(payload, start)
         after = start + 4 + length
         if after > end:
             raise StunError("stun_truncated")
-        found.append((kind, payload[start + 4 : after], start))
+        yield kind, payload[start + 4 : after], start
         start = after + -after % 4
-    return found
 
 
 def _check_fingerprint(payload: bytes, value: bytes, start: int) -> bool:
@@ -192,37 +205,44 @@ def _note(kind: int, value: bytes, transaction: bytes, fields: dict[str, Any], s
 
 
 def _pack_attribute(row: Attribute, message: Message) -> bytes:
-    values = tuple(getattr(message, name) for name in row.fields)
+    values = tuple([getattr(message, name) for name in row.fields])
     if not any(values):
         return b""
     value = row.write(values, message.transaction)
-    return struct.pack(">HH", row.type, len(value)) + value + bytes(-len(value) % 4)
+    return HEAD.pack(row.type, len(value)) + value + bytes(-len(value) % 4)
 
 
 # --- how values are read (None: bad) and written
 
 
 def _read_address(value: bytes, _: bytes) -> tuple[Endpoint] | None:
-    family, size = (value[1], len(value) - 4) if len(value) >= 4 else (0, 0)
-    port = int.from_bytes(value[2:4], "big")
-    if family == IPV4 and size == 4:
-        return (udp(str(ipaddress.IPv4Address(value[4:])), port),)
-    if family == IPV6 and size == 16:
-        return (udp(str(ipaddress.IPv6Address(value[4:])), port),)
-    return None
+    if len(value) < ADDRESS.size:
+        return None
+    family, port = ADDRESS.unpack_from(value)
+    host = value[ADDRESS.size :]
+    return (udp(_host(host), port),) if HOST_SIZES.get(family) == len(host) else None
 
 
 def _write_address(values: tuple[Any, ...], _: bytes) -> bytes:
     endpoint: Endpoint = values[0]
-    host = ipaddress.ip_address(endpoint.host).packed
-    return struct.pack(">BBH", 0, IPV6 if endpoint.is_ipv6 else IPV4, endpoint.port) + host
+    return ADDRESS.pack(IPV6 if endpoint.is_ipv6 else IPV4, endpoint.port) + _host_bytes(endpoint.host)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _host(data: bytes) -> str:
+    return str(ipaddress.ip_address(data))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _host_bytes(host: str) -> bytes:
+    return ipaddress.ip_address(host).packed
 
 
 def _mask(value: bytes, transaction: bytes) -> bytes:
     """Port and host with cookie and transaction over them, there and back (RFC 8489 section 14.2)."""
-    cookie = COOKIE.to_bytes(4, "big")
-    pattern = b"\0\0" + cookie[:2] + cookie + transaction
-    return bytes(byte ^ mask for byte, mask in zip(value, pattern, strict=False))
+    pattern = MASK + transaction
+    size = len(value)
+    return (int.from_bytes(value, "big") ^ int.from_bytes(pattern[:size], "big")).to_bytes(size, "big")
 
 
 def _read_masked(value: bytes, transaction: bytes) -> tuple[Endpoint] | None:

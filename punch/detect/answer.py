@@ -80,12 +80,16 @@ class Answerer:
                 self._addresses = fact.addresses
 
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> list[SendDatagram]:
-        """Answer a request, or count why not."""
-        own = self._own.get(via)
+        """Answer a datagram if it is a request, or count why not."""
         try:
             request = stun.parse(payload)
         except stun.StunError as error:
             return self._drop(str(error))
+        return self.answer(request, source, via=via, now=now)
+
+    def answer(self, request: Message, source: Endpoint, *, via: SocketId, now: float) -> list[SendDatagram]:
+        """The same for what was parsed already."""
+        own = self._own.get(via)
         if request.kind != "request":
             return self._drop("stun_unknown")
         if own is None or not self._serve:

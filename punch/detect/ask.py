@@ -148,13 +148,18 @@ class Detector:
 
         True says that nobody else need look at it: it was used, or refused and counted in `drops`.
         """
-        mine = self._supply.has(via)
         try:
             message = stun.parse(payload)
         except stun.StunError as error:
+            mine = self._supply.has(via)
             self.drops[str(error)] += mine
             return mine
+        return self.hear(message, source, via=via, now=now)
+
+    def hear(self, message: stun.Message, source: Endpoint, *, via: SocketId, now: float) -> bool:
+        """`receive` for what was parsed already."""
         if not self._questions.receive(message, source, via=via, now=now):
+            mine = self._supply.has(via)
             self.drops["stun_unknown"] += mine
             return mine
         self._pump(now)

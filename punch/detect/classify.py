@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -48,6 +49,8 @@ OVERTAKEN = 2 / 3
 """Places a mapping may be off on average, so that the network did it: by chance it is a third of their number."""
 LEAST_SPAN = 0.05
 """Seconds between the first and last mapping below which no foreign rate is told."""
+REMEMBERED = 8
+"""Readings kept: while a measurement goes on, the same is read again after most packets."""
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -87,6 +90,7 @@ class Tests(Struct, frozen=True, kw_only=True):
     distance: int | None = None
 
 
+@lru_cache(maxsize=REMEMBERED)
 def classify(tests: Tests) -> NatProfile:
     """What the NAT is like, as far as `tests` tell."""
     mapping = _mapping(tests.seen)
@@ -219,6 +223,7 @@ def _in_line(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
     return tuple(structs.replace(each, external=port) for each, port in zip(samples, ports, strict=True))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _allocation(made: tuple[Sample, ...]) -> Allocation:
     samples = _in_line(_main_host(made))
     if len(samples) < 3:

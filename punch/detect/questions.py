@@ -211,6 +211,8 @@ class Questions:
                 lifetime=max(LIFETIME, sum(question.waits)),
                 now=now,
             )
+        if not question.change_ip and not question.change_port:
+            return stun.question(opened.transaction)
         request = Message(
             kind="request",
             transaction=opened.transaction,
