@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from punch.predict.posterior import FIRST_HOLES
 from punch.values import NatProfile
 
-LATE_HOLES = 384
+LATE_HOLES = 512
 """Most holes of one peer at all (design section 4: 256 to 512)."""
 
 

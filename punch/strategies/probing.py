@@ -22,6 +22,8 @@ HANDFUL, BREATH = 8, 0.006
 """Ports at once, and the seconds after them: 10 ports in 5 ms are a scan to some firewalls (nat-science 5.6)."""
 LAST_ANSWER = 0.4
 """Seconds after the last probe in which an answer may still come."""
+STRIDE = 128
+"""Holes that are asked for at once on top of the first."""
 FAINT = 0.02
 """Chance of the likeliest port below which a search that looks uniform is the birthday's."""
 REFUSED = 40
@@ -170,9 +172,9 @@ class EasySide:
         return self._ended
 
     def _wanted(self, pool: Pool, weights: dict[str, float]) -> int:
-        """Holes in all. A birthday that both sides' first 256 packets did not end does better with more on both."""
+        """Holes in all. A birthday that both sides' first 256 packets did not end does best with as many on both."""
         if weights["uniform"] > 0.5 and len(self._tried) >= MOST_HOLES:
-            return LATE_HOLES
+            return min(LATE_HOLES, (len(self._tried) // STRIDE + 1) * STRIDE)
         return pool.holes_wanted()
 
     def _finish(self, reason: str, text: str, now: float) -> None:
