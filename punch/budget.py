@@ -12,7 +12,9 @@ Both ceilings hold at every instant; a lower one that comes meanwhile holds from
 from __future__ import annotations
 
 from collections import deque
-from math import inf
+from math import ceil, inf
+
+from msgspec import Struct
 
 from punch.limiter import TokenBucket
 from punch.values import Endpoint, SocketId
@@ -42,6 +44,18 @@ MOST_NETWORKS = 32
 """Networks remembered."""
 
 Key = tuple[SocketId, str, int]
+
+
+class Leave(Struct, frozen=True):
+    """What a long search leaves to all else."""
+
+    packets: float = 0.0
+    """Share of the depth."""
+    entries: float = 0.0
+    """Share of the ceiling."""
+
+
+NOTHING = Leave()
 
 
 class Budget:
@@ -144,18 +158,21 @@ class Budget:
         if (touched := self._silent.pop(key, None)) is not None:
             self._replied[key] = touched
 
-    def room(self, *, now: float) -> float:
+    def room(self, *, now: float, leave: Leave = NOTHING) -> float:
         """Packets that may be sent now to new destinations."""
         self._rest(now)
         self._expire(now)
-        second = self.max_pps - self._sent_within(now)
-        least = min(self._bucket.available(now=now), second, self.max_entries - self._count)
-        return max(0.0, least - self._reserve)
+        packets = min(self._bucket.available(now=now), self.max_pps - self._sent_within(now))
+        packets -= int(leave.packets * self._bucket.depth)
+        entries = self.max_entries - int(leave.entries * self.max_entries) - self._count
+        return max(0.0, min(packets, entries) - self._reserve)
 
-    def room_at(self, packets: float, *, now: float) -> float:
+    def room_at(self, packets: float, *, now: float, leave: Leave = NOTHING) -> float:
         """When there may be room for so many packets to new destinations; `now`: at once."""
-        packets = min(max(1.0, packets) + self._reserve, self._bucket.depth, self.max_entries)
-        return max(self._packets_at(packets, now), self._entries_at(packets, now))
+        packets = max(1.0, packets) + self._reserve
+        tokens = min(packets + int(leave.packets * self._bucket.depth), self._bucket.depth)
+        entries = min(packets + int(leave.entries * self.max_entries), self.max_entries)
+        return max(self._packets_at(tokens, now), self._entries_at(entries, now))
 
     def live(self, *, now: float) -> int:
         """Destinations touched in the last 30 s and not answered."""
@@ -182,7 +199,7 @@ class Budget:
         self._rest(now)
         missing = packets - self._bucket.available(now=now)
         at = now if missing <= 0 else now + missing / self._bucket.rate + GRAIN
-        over = self._sent_within(now) + int(packets) - self.max_pps
+        over = self._sent_within(now) + ceil(packets) - self.max_pps
         return at if over <= 0 else max(at, self._recent[min(over, len(self._recent)) - 1] + 1.0)
 
     @property
@@ -191,7 +208,7 @@ class Budget:
 
     def _entries_at(self, packets: float, now: float) -> float:
         self._expire(now)
-        over = self._count + int(packets) - self.max_entries
+        over = self._count + ceil(packets) - self.max_entries
         if over <= 0:
             return now
         ends = [at + self._kept for at in self._silent.values()]

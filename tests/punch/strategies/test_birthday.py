@@ -18,7 +18,7 @@ def test_uniform(links: dict[str, float]) -> None:
     assert all(met.ok for met in runs)
     assert median(met.seconds for met in runs) < 4.5
     assert median(met.packets for met in runs) < 650
-    assert max(met.entries[1] for met in runs) <= 420
+    assert max(met.entries[1] for met in runs) <= 540
 
 
 @pytest.mark.slow
