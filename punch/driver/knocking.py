@@ -129,7 +129,7 @@ class _Visit:
 
     def __init__(self, say: Say, note: Say, secret: str) -> None:
         self._say = say
-        self._note = note
+        self._note: Say = lambda text: note("".join(each if each.isprintable() else "?" for each in text))
         self._secret = secret
         self._own = PeerId(secrets.token_bytes(8))
         self._token = secrets.token_bytes(16)
@@ -162,7 +162,7 @@ class _Visit:
         async for line in lines:
             try:
                 heard = json.loads(line[:LINE_LENGTH])
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(heard, dict):
                 self._line(heard)
@@ -204,7 +204,7 @@ class _Visit:
 
     def _slow_down(self, at: object) -> None:
         """A line that was long on its way is carried by hand, and so will be the next ones."""
-        if isinstance(at, int | float) and time.time() - at > BY_HAND:
+        if isinstance(at, int | float) and at < time.time() - BY_HAND:
             self._by_hand = True
             self._driver.pace.slow(HAND_PACE)
 

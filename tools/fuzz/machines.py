@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from overlay.gossip.facts import HaveReceived, RecordsReceived, SessionUp, WantReceived
@@ -193,19 +193,5 @@ def reassembly_room() -> Feed:
         assert 0 <= room.buffered <= LIMIT_BYTES
         assert len(room) or not room.buffered
         room.expire(now)
-
-    return feed
-
-
-def dissect_room() -> Callable[[bytes], None]:
-    """Any payload as scapy layers, and as lines."""
-    from tools.dissect.capture import Sighting
-    from tools.dissect.conversation import Conversation
-    from tools.dissect.layers import dissect
-
-    def feed(data: bytes) -> None:
-        frames = dissect(data)
-        assert not data or b"".join(map(bytes, frames)) == data
-        assert list(Conversation().lines(Sighting(0.0, "a", "b", frame, len(data)) for frame in frames))
 
     return feed

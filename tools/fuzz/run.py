@@ -100,7 +100,7 @@ def report(outcome: Outcome, seed: int, say: Callable[[str], object] = print) ->
     """One line a target, and two a failing input."""
     verdict = f"{len(outcome.failures)} FAILED" if outcome.failures else "ok"
     say(
-        f"{outcome.target:<12} {outcome.inputs:>9,} inputs {outcome.seconds:>7.1f} s {outcome.rate:>9,.0f}/s  {verdict}"
+        f"{outcome.target:<26} {outcome.inputs:>9,} inputs {outcome.seconds:>7.1f} s {outcome.rate:>9,.0f}/s  {verdict}"
     )
     for failure in outcome.failures.values():
         how = f"--hex {failure.data.hex()}" if failure.alone else f"--seed {seed} --block {failure.block}"

@@ -16,6 +16,7 @@ from overlay.values import Label
 from overlay.wire import messages as m
 from overlay.wire.codec import encode_message, pack, unpack
 from overlay.wire.frame import CONTROL, DATA, cut
+from tools.fuzz.said import said
 
 NETWORK: NetworkKeys = network_keys("home", bytes(32))
 
@@ -78,6 +79,8 @@ def messages() -> list[bytes]:
         m.Rekey(bytes(96)),
         m.Rekeyed(bytes(96)),
         m.Leave(),
+        *(m.Signal(signal) for signal in said()),
+        m.Heard(one, "198.51.100.7"),
     ]
     return [encode_message(row) for row in rows] + [encode_message(row, size=1168) for row in rows[2:4]]
 

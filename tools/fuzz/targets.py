@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import atexit
+import json
 import shutil
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
+import msgspec
+
+import punch.probe
+import punch.stun
 from overlay.config.address import parse_addr
 from overlay.config.loader import Sources, load
 from overlay.control import protocol
 from overlay.errors import OverlayError, UsageError
 from overlay.gossip.records import decode, is_signed
+from overlay.lab.scenario import parse_scenario
 from overlay.session.layout import BadFrame, parse, unpack_payload
 from overlay.wire import frame
-from overlay.wire.codec import Malformed, decode_message, encode_message
+from overlay.wire.codec import Malformed, decode_message, encode_message, pack
+from punch.signals import plain, read
+from punch.stun import StunError
 from punch.values import parse_endpoint
-from tools.fuzz import machines, packets, samples, wholes
+from tools.fuzz import captures, engines, knocks, machines, packets, said, samples, twist, wholes
 from tools.fuzz.target import Feed, Target, refusing
 
 
@@ -42,6 +50,7 @@ def record(data: bytes) -> None:
     assert data in GENUINE
 
 
+LABS = Path(__file__).parents[2] / "configs" / "lab"
 GENUINE = samples.records()
 
 
@@ -104,8 +113,56 @@ def handshake(data: bytes) -> None:
     parse(data, samples.NETWORK.mac_key)
 
 
+def stun_message(data: bytes) -> None:
+    """What parses also packs, unless it holds what we never send, to something that parses to the same."""
+    message = punch.stun.parse(data)
+    again = msgspec.structs.replace(message, strange=())
+    if len(again.reason) < 100 and len(again.software) < 100:
+        assert punch.stun.parse(punch.stun.pack(again)) == again
+
+
+def probe(data: bytes) -> None:
+    """What is read as a probe is written as the same bytes, but for the MAC."""
+    read = punch.probe.peek(data)
+    if isinstance(read, punch.probe.Probe):
+        assert punch.probe.encode(read, bytes(32))[:-16] == data[:-16]
+        punch.probe.verify(data, bytes(32))
+
+
+def signal(data: bytes) -> None:
+    """What reads as a signal is said as one that reads the same, over msgpack and over JSON."""
+    signal = said.heard(data)
+    assert said.heard(pack(plain(signal))) == signal
+    assert read(json.loads(msgspec.json.encode(plain(signal)))) == signal
+
+
+def sealed() -> list[bytes]:
+    """What is in envelopes."""
+    return [*samples.messages(), *packets.envelopes()]
+
+
+def guests() -> list[bytes]:
+    """What a peer turned bad may send."""
+    return [*said.signals(), *said.probes(), *said.probes(), *said.stun_messages()]
+
+
+def scenarios() -> list[bytes]:
+    """The labs of this repository."""
+    return [file.read_bytes() for file in sorted(LABS.glob("*.toml"))]
+
+
+def scenario(data: bytes) -> None:
+    """A lab's file; a NAT in it makes a model that its faults were found of."""
+    made = parse_scenario(data.decode(errors="replace"), origin="input")
+    for router in made.routers.values():
+        assert (model := router.model()) is None or not model.faults()
+
+
+MESSAGE = twist.twist_packed(samples.messages)
+GUEST = twist.twist_packed(said.signals, fits=engines.is_signal)
+
 ROWS = (
-    Target("message", samples.messages, refusing(message, Malformed)),
+    Target("message", samples.messages, refusing(message, Malformed), polish=MESSAGE),
     Target("payload", samples.payloads, refusing(unpack_payload, Malformed)),
     Target("header", samples.slices, refusing(header)),
     Target("handshake", machines.handshake_frames, refusing(handshake, BadFrame), polish=machines.with_mac),
@@ -123,8 +180,18 @@ ROWS = (
     Target("envelope", packets.envelopes, wholes.plane_room),
     Target("slices", samples.slices, wholes.slices_room),
     Target("node", machines.first_frames, wholes.node_room, polish=machines.with_mac),
-    Target("member", samples.messages, wholes.member_room),
-    Target("dissect", lambda: [*samples.slices(), *machines.handshake_frames()], machines.dissect_room),
+    Target("member", samples.messages, wholes.member_room, polish=MESSAGE),
+    Target("dissect", captures.captured, captures.dissect_room),
+    Target("opened", sealed, lambda: captures.opened_room(scratch() / "keys"), polish=MESSAGE),
+    Target("keys", captures.key_files, lambda: captures.keys_room(scratch() / "keys")),
+    Target("stun", said.stun_messages, refusing(stun_message, StunError)),
+    Target("probe", said.probes, refusing(probe)),
+    Target("signal", said.signals, refusing(signal, Malformed), polish=twist.twist_packed(said.signals)),
+    Target("asker", said.stun_messages, engines.asker_room),
+    Target("answerer", said.stun_messages, engines.answerer_room),
+    *(Target(f"guest-{kind}", guests, partial(engines.guest_room, kind), polish=GUEST) for kind in engines.NATS),
+    Target("knock", said.lines, knocks.knock_room, polish=twist.twist_lines),
+    Target("scenario", scenarios, refusing(scenario, UsageError)),
 )
 
 TARGETS = {row.name: row for row in ROWS}
