@@ -57,6 +57,7 @@ STATES: dict[str, State] = {
     "peer_off": "off",
     "idle": "idle",
     "busy": "idle",
+    "peer_busy": "idle",
     "infeasible": "infeasible",
     "network_changed": "idle",
     "peer_changed": "idle",
@@ -68,13 +69,13 @@ LAST = {"silent": "no_answer", "refused": "budget", "unproven": "unproven"}
 """What the reason of the last strategy is called when nothing is left."""
 UNSAID = ("idle", "infeasible", "peer_off")
 """Reasons both sides find by themselves from the same offers."""
-HEARD = {"off": "peer_off", "network_changed": "peer_changed", "direct": "exhausted"}
+HEARD = {"off": "peer_off", "network_changed": "peer_changed", "direct": "exhausted", "busy": "peer_busy"}
 """What a reason of theirs is for us."""
 TEXTS = {
     "off": "switched off here for this kind of pair",
     "peer_off": "switched off on their side",
     "idle": "nothing has wanted this path yet; it is tried when used",
-    "busy": "their engine is busy with others; again in a moment",
+    "peer_busy": "their engine is busy with others; it asks us when our turn comes, or we ask again",
     "peer_changed": "their network changed",
     "exhausted": "they have nothing left to try",
 }
@@ -117,6 +118,11 @@ class Attempt:
         self._timers.set(("life", ""), now + LIFE)
         self._timers.set(("look", ""), now + LOOK)
         self._look_until = now + LOOK
+
+    @property
+    def is_light(self) -> bool:
+        """Under way, with what needs no large search."""
+        return self.phase == "running" and self.strategy != "birthday"
 
     @property
     def strategy(self) -> str:
@@ -233,7 +239,8 @@ class Attempt:
         while self._choices:
             choice = self._choices.popleft()
             if choice.exclusive and not self._lent.take_search(self.label):
-                self.finish("busy", "a search for another peer is on; this one comes after it", now=now)
+                self.peer.searches = True
+                self.finish("busy", "it takes a large search, which waits for its turn", now=now)
                 return
             strategy = build(choice, self.bench, self._setting)
             if strategy is None:

@@ -12,6 +12,7 @@ import random
 from math import inf
 
 from punch import probe as wire
+from punch.budget import NOTHING, Leave
 from punch.commands import SendSignal
 from punch.holes import Holes
 from punch.manners import FREE_PORTS, Try, is_private
@@ -28,6 +29,14 @@ MOST_OUTSTANDING = 4096
 UNVOUCHED_LIFE = 3.0
 """Seconds a search is refused for want of a word of another member before it is given up."""
 
+LEAVES = {
+    "birthday": (Leave(0.1, 1 / 16), Leave(0.25, 1 / 4)),
+    "block": (NOTHING, Leave(0.1, 1 / 16)),
+    "sandwich": (NOTHING, Leave(0.1, 1 / 16)),
+    "anchor_walk": (NOTHING, Leave(0.1, 1 / 16)),
+}
+"""What a search leaves of the budget to others: where it is alone, and where easier ones are at it too."""
+
 Waits = Timers[tuple[str, str]]
 
 
@@ -39,6 +48,8 @@ class Lent:
         self.holes = holes
         self.sampler = sampler
         self.entropy = entropy
+        self.light: tuple[int, ...] = ()
+        """Attempts that need no search of that size, as far as is known, and 0 for those in line: they come first."""
         self._searching = 0
 
     @property
@@ -47,8 +58,8 @@ class Lent:
         return self._searching != 0
 
     def take_search(self, label: int) -> bool:
-        """An attempt wants to search; False: another does."""
-        if self._searching not in (0, label):
+        """An attempt wants to search; False: another does, or easier ones come first."""
+        if self._searching not in (0, label) or any(each != label for each in self.light):
             return False
         self._searching = label
         return True
@@ -156,11 +167,16 @@ class Bench:
 
     def room(self, *, now: float) -> float:
         """Packets that may be sent now."""
-        return self._lent.outlet.budget.room(now=now)
+        return self._lent.outlet.budget.room(now=now, leave=self._leave)
 
     def room_at(self, packets: float, *, now: float) -> float:
         """When there will be room for so many packets."""
-        return self._lent.outlet.budget.room_at(packets, now=now)
+        return self._lent.outlet.budget.room_at(packets, now=now, leave=self._leave)
+
+    @property
+    def _leave(self) -> Leave:
+        others = any(each != self._label for each in self._lent.light)
+        return LEAVES.get(self.strategy, (NOTHING, NOTHING))[others]
 
     def open(self, count: int, *, even: bool = False, port: int = 0) -> int:
         """Ask for fresh sockets."""

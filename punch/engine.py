@@ -5,7 +5,7 @@
                                         settle
     commands <-- outlet                                             events <-- attempts, observatory
 
-A peer is attempted when it is due (punch.schedule) and a place is free; who finds none waits in line.
+A peer is attempted when it is due (punch.schedule) and a place is free; who finds none waits in line (punch.line).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Iterator
+
+from msgspec import structs
 
 from punch import probe as wire
 from punch import schedule, stun
@@ -44,17 +46,16 @@ from punch.facts import (
     SocketOpened,
 )
 from punch.holes import Holes
+from punch.line import MOST_ATTEMPTS, Line
 from punch.observatory import Observatory
 from punch.outlet import Outlet
 from punch.peers import Outcome, Peer
 from punch.signals import Offer, Signal, Stop, Touch
-from punch.terms import offered
+from punch.terms import infeasible, offered
 from punch.timers import Timers
 from punch.values import Candidate, Endpoint, NatProfile, PeerId, SocketId
 from punch.view import peer_view
 
-MOST_OWN, MOST_ATTEMPTS = 4, 8
-"""Attempts we begin at once, and those that peers began on top."""
 MOST_PEERS = 1024
 """Peers remembered while they are not here."""
 PROBE_TYPES = (wire.PROBE, wire.ANSWER)
@@ -76,11 +77,10 @@ class Engine:
         self._peers: dict[PeerId, Peer] = {}
         self._attempts: dict[int, Attempt] = {}
         """By label."""
-        self._line: dict[PeerId, None] = {}
-        """Peers that are due and find no place, first come first served."""
+        self._line = Line()
         self._candidates: tuple[Candidate, ...] = ()
         self._network = ""
-        self._profile_key = ("unknown", "unknown")
+        self._profile_key: tuple[str, ...] = ()
         self._timers: Timers[PeerId] = Timers()
         self._events: deque[Event] = deque()
 
@@ -105,7 +105,8 @@ class Engine:
         known = self._peers.get(peer)
         if known is None:
             return PeerView(state="idle" if self.config.enabled else "off")
-        return peer_view(known, self._attempt_of(peer), self.profile, self.config, self._timers.get(peer), now=now)
+        retry, before = self._timers.get(peer), self._line.before(peer)
+        return peer_view(known, self._attempt_of(peer), self.profile, self.config, retry, before, now=now)
 
     def budget(self, now: float) -> BudgetView:
         """The budget, for `punch`."""
@@ -253,7 +254,6 @@ class Engine:
         attempt = self._attempt_of(peer.id)
         if attempt is not None and not schedule.is_allowed(peer, self.config):
             attempt.finish("off", "switched off", now=now)
-        peer.hopeless = False
         self._consider(peer, now)
 
     def _peer_up(self, fact: PeerUp, now: float) -> None:
@@ -296,8 +296,7 @@ class Engine:
 
     def _wanted(self, peer: Peer, fact: PeerWanted, now: float) -> None:
         if fact.why == "demand":
-            peer.demand = True
-            peer.start_over(now=now)
+            peer.ask(now=now)
         peer.wanted_at = now
 
     def _direct(self, peer: Peer, direct: bool, now: float) -> None:
@@ -351,6 +350,9 @@ class Engine:
         if len(self._attempts) >= MOST_ATTEMPTS:
             self._say(peer, Stop(offer.attempt, "busy"))
             return
+        if peer.hopeless and infeasible(ours := self._say_of_us(peer, now), offer):
+            self._say(peer, structs.replace(ours, attempt=offer.attempt, reply=True))
+            return
         peer.hopeless = False
         self._begin(peer, offer.attempt, "they ask us", now).met(offer, now=now)
 
@@ -371,38 +373,37 @@ class Engine:
         """When is this peer to be attempted by itself?"""
         busy = self._attempt_of(peer.id) is not None
         at = None if busy or not self._has_socket else schedule.due(peer, self.config, now=now)
+        if at is None or at > now:
+            self._line.leave(peer.id)
         if at is None:
             self._timers.clear(peer.id)
-            self._line.pop(peer.id, None)
-        else:
+        elif peer.id not in self._line:
             self._timers.set(peer.id, max(at, now))
 
     @property
     def _has_socket(self) -> bool:
         return self._outlet.main is not None or self._outlet.main6 is not None
 
-    def _due(self, peer_id: PeerId, now: float) -> None:
-        peer = self._peers.get(peer_id)
-        if peer is None or self._attempt_of(peer_id) is not None:
-            return
-        if (at := schedule.due(peer, self.config, now=now)) is None or at > now:
+    def _join(self, peer_id: PeerId) -> None:
+        """A peer is due: it waits for a place."""
+        if (peer := self._peers.get(peer_id)) is not None and self._attempt_of(peer_id) is None:
+            self._line.join(peer_id, heavy=peer.searches)
+
+    def _seat(self, now: float) -> None:
+        """Begin with whose turn it is, as long as there are places."""
+        while (peer_id := self._line.next(self._attempts.values(), self._lent)) is not None:
+            peer = self._peers[peer_id]
             self._consider(peer, now)
-            return
-        own = sum(1 for each in self._attempts.values() if each.began_here)
-        waits = peer.busy > 0 and self._lent.is_searching
-        if waits or own >= MOST_OWN or len(self._attempts) >= MOST_ATTEMPTS:
-            self._line[peer_id] = None
-            return
-        self._line.pop(peer_id, None)
-        attempt = self._begin(peer, self._entropy.getrandbits(32), "we ask them", now)
-        attempt.began_here = True
+            if peer_id in self._line:
+                self._begin(peer, self._entropy.getrandbits(32), "we ask them", now).began_here = True
+        self._line.watch(self._attempts.values(), self._lent)
 
     def _begin(self, peer: Peer, number: int, how: str, now: float) -> Attempt:
         label = self._entropy.getrandbits(32)
         while label == 0 or label in self._attempts:
             label = self._entropy.getrandbits(32)
         self._timers.clear(peer.id)
-        self._line.pop(peer.id, None)
+        self._line.leave(peer.id)
         peer.journal.open(how, now=now)
         attempt = self._attempts[label] = Attempt(peer, self._lent, number=number, label=label, now=now)
         return attempt
@@ -421,17 +422,10 @@ class Engine:
         self._events.append(AttemptEnded(peer.id, end.state, end.reason, end.text))
         schedule.after(peer, end.reason, self._entropy, now=now)
         if attempt.strategy == "birthday":
-            self._next_search(now)
+            peer.searches = True
         if end.reason == "direct" and attempt.strategy:
             peer.learned[self._network] = attempt.strategy
         self._consider(peer, now)
-
-    def _next_search(self, now: float) -> None:
-        """The place of the one search is free: whoever waited for it is due."""
-        for peer in self._peers.values():
-            if peer.busy:
-                peer.next_at = min(peer.next_at, now)
-                self._consider(peer, now)
 
     # --- settling
 
@@ -448,8 +442,9 @@ class Engine:
         self._observatory.settle(now=now)
         self._hear_observatory(now)
         moved = False
-        for peer_id in [*self._timers.expired(now), *self._line]:
-            self._due(peer_id, now)
+        for peer_id in self._timers.expired(now):
+            self._join(peer_id)
+        self._seat(now)
         for attempt in list(self._attempts.values()):
             if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
                 attempt.ready(self._say_of_us(attempt.peer, now), now=now)
@@ -479,8 +474,9 @@ class Engine:
             event = self._observatory.events.popleft()
             self._events.append(event)
             if isinstance(event, ProfileChanged):
-                key = (event.profile.type, event.profile.allocation)
-                if key != self._profile_key and event.profile.type != "unknown":
+                seen = event.profile
+                key = (seen.type, seen.mapping, seen.filtering, seen.allocation)
+                if key != self._profile_key and seen.type != "unknown":
                     self._profile_key = key
                     self._start_over(now)
 

@@ -18,6 +18,8 @@ from punch.values import Candidate, NatProfile, PeerId
 WAITS = (30.0, 120.0, 600.0, 3600.0)
 """Seconds until the next attempt after the first, second, ... failure in a row."""
 WAIT_SPREAD = 0.2
+FRESH_DEMAND = 10.0
+"""Seconds between two demands below which they are one, told again."""
 FRESH_WANT = 3.0
 """Seconds a telling of traffic holds; it is told again each second as long as it goes on."""
 SIGNAL_DEPTH, SIGNAL_RATE = 64, 32.0
@@ -60,6 +62,7 @@ class Peer:
         self.direct = False
         self.wanted_at = -inf
         self.demand = False
+        self.demanded_at = -inf
         self.modes: tuple[Mode | None, Mode | None] = (None, None)
         self.remote: Offer | None = None
         """What it said last."""
@@ -72,8 +75,10 @@ class Peer:
         """It was direct: from then on only when wanted."""
         self.hopeless = False
         """Both profiles say that no effort would do."""
+        self.searches = False
+        """The last try came to a birthday search, or had to wait for one: the next waits for its turn."""
         self.busy = 0
-        """How often in a row one of us was busy."""
+        """How often in a row they were busy."""
         self.failures = 0
         self.next_at = now
         """Nothing is tried before by itself."""
@@ -142,10 +147,18 @@ class Peer:
         """Whether an Offer of this number comes too late."""
         return self.ended.get(number, ALONE[0]) not in ALONE
 
+    def ask(self, *, now: float) -> None:
+        """A person wants it; the first telling of it sets waiting times aside, not what both profiles say."""
+        if now - self.demanded_at > FRESH_DEMAND:
+            self.failures = 0
+            self.next_at = now
+        self.demand = not self.hopeless
+        self.demanded_at = now
+
     def start_over(self, *, now: float) -> None:
-        """Waiting times are forgotten."""
+        """Something is different now: nothing that was found before holds."""
         self.failures = 0
-        self.hopeless = False
+        self.hopeless = self.searches = False
         self.kind = ""
         self.next_at = now
 

@@ -5,7 +5,8 @@ easy pair                at once; after a hole was let go, when it is wanted
 hard pair, auto          when it is wanted
 hard pair, always        at once
 after a failure          30 s, 2 min, 10 min, 1 h (+-20 %) later; a demand sets that aside
-infeasible               never, until a network changes
+infeasible               never, until a network or a profile changes
+they are busy            2, 4, 8, ... s later, if they did not ask before
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import random
 from punch.config import Mode, PunchConfig
 from punch.peers import Peer
 
-PROMPT = ("network_changed", "peer_changed")
-"""Reasons after which it begins anew at once."""
+PROMPT = ("network_changed", "peer_changed", "busy")
+"""Reasons after which it begins anew at once; after the last of them when its turn comes."""
 QUIET = ("off", "idle", "direct", "infeasible", "peer_gone")
 """Reasons after which there is nothing to wait for: `due` decides."""
-BUSY_WAIT = 1.0
+BUSY_WAIT = 2.0
 BUSY_MOST = 5
-"""Seconds a busy peer is left alone, doubled each time, so often at most."""
+"""Seconds a busy peer is left alone, doubled each time, so often at most; it asks us when it is free."""
 
 
 def mode(peer: Peer, config: PunchConfig) -> Mode | None:
@@ -45,13 +46,13 @@ def due(peer: Peer, config: PunchConfig, *, now: float) -> float | None:
 
 def after(peer: Peer, reason: str, entropy: random.Random, *, now: float) -> None:
     """An attempt ended: set the waiting time."""
-    peer.busy = peer.busy + 1 if reason == "busy" else 0
+    peer.busy = peer.busy + 1 if reason == "peer_busy" else 0
     if reason == "direct":
         peer.start_over(now=now)
         peer.demand = False
     elif reason == "infeasible":
         peer.hopeless, peer.demand = True, False
-    elif reason == "busy":
+    elif reason == "peer_busy":
         peer.next_at = now + BUSY_WAIT * 2 ** min(peer.busy - 1, BUSY_MOST) * (1 + entropy.random())
     elif reason in PROMPT:
         peer.next_at = now

@@ -8,8 +8,8 @@ import pytest
 
 from punch.commands import SendDatagram
 from punch.config import PunchConfig
-from punch.engine import MOST_ATTEMPTS
 from punch.facts import PeerWanted, PolicyChanged
+from punch.line import MOST_ATTEMPTS
 from punch.probe import PROBE_BYTES
 from punch.sim.nat import Nat
 from tests.punch.engines import Home, Village

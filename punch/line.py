@@ -1,0 +1,59 @@
+"""Who waits for a place: easier peers first, one large search at a time after them.
+
+due --join--> light   first come, first served, as places are free
+              heavy   a birthday search at the last try: when none is on, and no light one waits or is under way
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from punch.attempt import Attempt
+from punch.bench import Lent
+from punch.values import PeerId
+
+MOST_OWN, MOST_ATTEMPTS = 4, 8
+"""Attempts we begin at once, and those that peers began on top."""
+
+
+class Line:
+    """Peers that are due and find no place."""
+
+    def __init__(self) -> None:
+        self._light: dict[PeerId, None] = {}
+        self._heavy: dict[PeerId, None] = {}
+
+    def __contains__(self, peer: PeerId) -> bool:
+        return peer in self._light or peer in self._heavy
+
+    def __len__(self) -> int:
+        return len(self._light) + len(self._heavy)
+
+    def join(self, peer: PeerId, *, heavy: bool) -> None:
+        """Wait behind those of its kind; who waits already keeps its place."""
+        mine, other = (self._heavy, self._light) if heavy else (self._light, self._heavy)
+        other.pop(peer, None)
+        mine.setdefault(peer)
+
+    def leave(self, peer: PeerId) -> None:
+        """Wait no more."""
+        self._light.pop(peer, None)
+        self._heavy.pop(peer, None)
+
+    def next(self, attempts: Collection[Attempt], lent: Lent) -> PeerId | None:
+        """Whose turn it is beside those under way; None: nobody's, or there is no place."""
+        own = sum(1 for each in attempts if each.began_here)
+        if own >= MOST_OWN or len(attempts) >= MOST_ATTEMPTS:
+            return None
+        heavy = not lent.is_searching and not any(each.is_light or each.peer.searches for each in attempts)
+        return next(iter(self._light), next(iter(self._heavy), None) if heavy else None)
+
+    def watch(self, attempts: Collection[Attempt], lent: Lent) -> None:
+        """Tell a search who else wants the budget."""
+        light = tuple(each.label for each in attempts if each.is_light)
+        lent.light = (*light, 0) if self._light else light
+
+    def before(self, peer: PeerId) -> int | None:
+        """How many have their turn first; None: it does not wait."""
+        order = [*self._light, *self._heavy]
+        return order.index(peer) if peer in self else None
