@@ -56,6 +56,10 @@ class NetworkChanged(Struct, frozen=True):
     """Names the network: gateway and prefix; what was learned is kept by it."""
     addresses: tuple[str, ...]
     """Own numeric addresses, loopback left out."""
+    overlay: tuple[str, ...] = ()
+    """Prefixes of what tunnels through us (`10.1.0.0/16`): nothing is ever sent there."""
+    broadcast: tuple[str, ...] = ()
+    """Broadcast addresses of our subnets: nothing is ever sent there either."""
 
 
 class ServersKnown(Struct, frozen=True):
