@@ -280,6 +280,7 @@ class Engine:
         match fact:
             case PeerDown():
                 peer.is_up = False
+                self._observatory.lost(peer.id)
                 if attempt is not None:
                     attempt.finish("peer_gone", "the peer is not reached any more", now=now, tell=False)
             case PeerWanted():
@@ -317,7 +318,7 @@ class Engine:
         elif not peer.signals.take(now=now):
             self._outlet.drops["signal_rate"] += 1
         elif isinstance(signal, Touch):
-            self._observatory.touch(peer_id, signal)
+            self._observatory.touch(peer_id, signal, now=now)
         elif isinstance(signal, Offer):
             self._offer(peer, signal, now)
         else:

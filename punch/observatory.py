@@ -12,9 +12,8 @@ from collections.abc import Callable
 
 from punch import stun
 from punch.canary import Canary
-from punch.commands import SendDatagram
 from punch.config import PunchConfig, StunConfig
-from punch.detect.answer import Answerer, touch
+from punch.detect.answer import Answerer
 from punch.detect.ask import Detector
 from punch.events import Event, ProfileChanged
 from punch.facts import (
@@ -34,6 +33,9 @@ from punch.values import Endpoint, PeerId, SocketId
 
 Told = SocketOpened | SocketFailed | SocketClosed | NetworkChanged | ServersKnown | DetectAsked | PolicyChanged
 
+MOST_HEARD = 1024
+"""Peers whose place is remembered; the one told longest ago gives way."""
+
 
 class Observatory:
     """All of it."""
@@ -51,7 +53,6 @@ class Observatory:
         self.events: deque[Event] = deque()
         self.sampler = Sampler(outlet, entropy)
         self._outlet = outlet
-        self._serves = settings.serve != "off"
         self._answerer = Answerer(settings, now=now)
         self._canary = Canary(outlet.budget, entropy)
         self._detector = Detector(
@@ -91,7 +92,6 @@ class Observatory:
                 self.sampler.servers = self._canary.servers = (*fact.servers, *fact.configured)
             case PolicyChanged(stun=StunConfig() as settings):
                 self._answerer.reload(settings)
-                self._serves = settings.serve != "off"
             case _:
                 pass
         if isinstance(fact, SocketClosed):
@@ -100,7 +100,14 @@ class Observatory:
 
     def heard_from(self, fact: PeerHeard) -> None:
         """Where a peer that may ask for a Touch is."""
+        self._heard_from.pop(fact.peer, None)
         self._heard_from[fact.peer] = fact.host
+        while len(self._heard_from) > MOST_HEARD:
+            del self._heard_from[next(iter(self._heard_from))]
+
+    def lost(self, peer: PeerId) -> None:
+        """It is heard no more, and asks for no Touch."""
+        self._heard_from.pop(peer, None)
 
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
         """A STUN message came."""
@@ -120,16 +127,14 @@ class Observatory:
         else:
             self._outlet.drops["stun_unknown"] += 1
 
-    def touch(self, peer: PeerId, signal: Touch) -> None:
+    def touch(self, peer: PeerId, signal: Touch, *, now: float) -> None:
         """`peer` asks us to send one datagram to where we hear it from."""
         host = self._heard_from.get(peer)
-        if host is None or not self._serves:
+        via = self._outlet.main6 if host is not None and ":" in host else self._outlet.main
+        if host is None or via is None:
             self._outlet.drops["touch_refused"] += 1
-            return
-        via = self._outlet.main6 if ":" in host else self._outlet.main
-        said: SendDatagram | None = None if via is None else touch(signal, host=host, via=via)
-        if said is not None:
-            self._outlet.commands.append(said)
+        else:
+            self._outlet.commands.extend(self._answerer.touch(signal, host=host, via=via, now=now))
 
     def watch(self, searching: bool, *, now: float) -> None:
         """Whether attempts run: then canaries fly."""

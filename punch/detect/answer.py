@@ -24,7 +24,7 @@ from punch.commands import SendDatagram
 from punch.config import StunConfig
 from punch.facts import NetworkChanged, SocketClosed, SocketOpened
 from punch.limiter import TokenBucket
-from punch.manners import is_private, is_sendable
+from punch.manners import LOWEST_PORT, is_private, is_sendable
 from punch.signals import Touch
 from punch.stun import Message
 from punch.values import Endpoint, SocketId, udp
@@ -104,6 +104,17 @@ class Answerer:
         self.answered += 1
         by, answer = said
         return [SendDatagram(by.socket, source, stun.pack(answer))]
+
+    def touch(self, signal: Touch, *, host: str, via: SocketId, now: float) -> list[SendDatagram]:
+        """Do what a member asks for, within the same limits as answers; see the function `touch`."""
+        if not self._serve:
+            return self._drop("stun_off")
+        said = touch(signal, host=host, via=via)
+        if said is None:
+            return self._drop("stun_source")
+        if not self._allowed(said.to, now=now):
+            return self._drop("stun_limit")
+        return [said]
 
     def _drop(self, reason: str) -> list[SendDatagram]:
         self.drops[reason] += 1
@@ -198,14 +209,16 @@ def prefix_of(host: str) -> str:
 
 
 def touch(signal: Touch, *, host: str, via: SocketId) -> SendDatagram | None:
-    """What a member that serves STUN sends when it is asked for a Touch; None: there is nothing to send to.
+    """What a member that serves STUN sends when it is asked for a Touch; None: nothing may be sent there.
+
+    Sockets like ours have ports from 1,024 on, and NATs keep them there (RFC 4787, REQ-3): none below is touched.
 
     Args:
         host: where the asking peer is heard from, as we see it ourselves: it is aimed at nobody else.
         via: our main socket of that family.
     """
     to = udp(host, signal.port)
-    if not is_sendable(to):
+    if signal.port < LOWEST_PORT or not is_sendable(to):
         return None
     answer = Message(kind="response", transaction=signal.transaction, xor_mapped=to)
     return SendDatagram(via, to, stun.pack(answer))

@@ -213,3 +213,29 @@ def test_a_touch_goes_to_the_host_that_is_heard_and_nowhere_else() -> None:
     assert stun.parse(sent.payload).kind == "response"
     assert len(sent.payload) <= 32
     assert touch(signal, host="127.0.0.1", via=SocketId(4)) is None
+
+
+def asked(port: int = 4000) -> Touch:
+    return Touch(attempt=1, port=port, transaction=TRANSACTION)
+
+
+def test_touches_share_the_limits_of_answers() -> None:
+    answerer, ids = service(A)
+    via = ids[udp(A, 27182)]
+    touched = sum(len(answerer.touch(asked(), host=CLIENT.host, via=via, now=0.0)) for _ in range(1000))
+    assert touched == 100
+    assert answerer.drops["stun_limit"] == 900
+    assert ask(answerer, via, request()) is None
+    assert len(answerer.touch(asked(), host="192.0.2.7", via=via, now=0.0)) == 1
+
+
+def test_no_service_no_touch_and_none_to_a_port_of_the_system() -> None:
+    answerer, ids = service(A)
+    via = ids[udp(A, 27182)]
+    for port in (1, 53, 1023):
+        assert touch(asked(port), host=CLIENT.host, via=via) is None
+        assert answerer.touch(asked(port), host=CLIENT.host, via=via, now=0.0) == []
+    assert answerer.drops["stun_source"] == 3
+    answerer.reload(StunConfig(serve="off"))
+    assert answerer.touch(asked(), host=CLIENT.host, via=via, now=0.0) == []
+    assert answerer.drops["stun_off"] == 1
