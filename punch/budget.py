@@ -31,6 +31,8 @@ LONGEST_LIFE = 120.0
 """The same where RFC 4787 (REQ-5) is kept, and no longer is believed; also of answered ones in Linux."""
 ON_THE_WAY = 1.0
 """Seconds a packet may need to the NAT that then keeps its entry for ENTRY_LIFE."""
+SHORTEST = ENTRY_LIFE + ON_THE_WAY
+"""Seconds an entry counts at least."""
 RAMP_STEP = 1.0
 """Seconds between doublings."""
 REST = 10.0
@@ -81,6 +83,8 @@ class Budget:
         """When touched last, oldest first: those that did not answer."""
         self._replied: dict[Key, float] = {}
         """The same of those that did."""
+        self._ends = inf
+        """No entry ends before."""
 
     @property
     def rate(self) -> float:
@@ -132,14 +136,15 @@ class Budget:
         kept = 0 if answer else self._reserve
         self._rest(now)
         self._expire(now)
-        fits = key in self._silent or key in self._replied or self._count + kept < self.max_entries
+        table = self._replied if key in self._replied else self._silent
+        fits = key in table or self._count + kept < self.max_entries
         if not fits or self._sent_within(now) + kept >= self.max_pps or self._bucket.available(now=now) < 1 + kept:
             return False
         self._bucket.take(now=now)
         self._recent.append(now)
-        table = self._replied if key in self._replied else self._silent
         table.pop(key, None)
         table[key] = now
+        self._ends = min(self._ends, now + SHORTEST)
         self._last = now
         if measuring:
             self.measured += 1
@@ -185,7 +190,7 @@ class Budget:
     @property
     def _kept(self) -> float:
         """Seconds an entry counts."""
-        return max(ENTRY_LIFE, min(self.entry_life or 0.0, LONGEST_LIFE)) + ON_THE_WAY
+        return max(SHORTEST, min(self.entry_life or 0.0, LONGEST_LIFE) + ON_THE_WAY)
 
     def _rest(self, now: float) -> None:
         """After a long rest the ramp starts over."""
@@ -216,10 +221,14 @@ class Budget:
         return sorted(ends)[min(over, len(ends)) - 1]
 
     def _expire(self, now: float) -> None:
+        if now < self._ends:
+            return
+        self._ends = inf
         for table, kept in ((self._silent, self._kept), (self._replied, LONGEST_LIFE + ON_THE_WAY)):
             while table:
                 key = next(iter(table))
                 if now - table[key] < kept:
+                    self._ends = min(self._ends, table[key] + SHORTEST)
                     break
                 del table[key]
 

@@ -10,7 +10,7 @@ from punch.signals import Signal
 from punch.values import Endpoint, PeerId, SocketId
 
 
-class SendDatagram(Struct, frozen=True):
+class SendDatagram(Struct, frozen=True, gc=False):
     """Send one UDP payload."""
 
     via: SocketId

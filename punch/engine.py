@@ -435,7 +435,6 @@ class Engine:
         while self._step(now):
             pass
         self._observatory.watch(bool(self._running()), now=now)
-        self._observatory.settle(now=now)
         self._outlet.commands.extend(self._holes.commands())
 
     def _step(self, now: float) -> bool:
@@ -449,7 +448,7 @@ class Engine:
         for attempt in list(self._attempts.values()):
             if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
                 attempt.ready(self._say_of_us(attempt.peer, now), now=now)
-        for owner, request, sockets in list(self._holes.ready(now=now)):
+        for owner, request, sockets in self._holes.ready(now=now):
             moved = True
             if (found := self._attempts.get(owner)) is not None:
                 found.opened(request, sockets, now=now)

@@ -88,8 +88,9 @@ class Holes:
         self._drop_if_nobodys(fact.request)
         return True
 
-    def ready(self, *, now: float) -> Iterator[tuple[Owner, int, tuple[Hole, ...]]]:
+    def ready(self, *, now: float) -> list[tuple[Owner, int, tuple[Hole, ...]]]:
         """Take what is complete, or waited for long enough: owner, request, sockets."""
+        found = []
         for number, request in list(self._requests.items()):
             request.since = now if request.since is None else request.since
             late = now - request.since >= PATIENCE
@@ -98,9 +99,10 @@ class Holes:
                     del self._requests[number]
                 else:
                     self._abandon(number)
-                yield request.owner, number, tuple(request.sockets)
+                found.append((request.owner, number, tuple(request.sockets)))
             elif request.owner == 0 and late and now - request.since >= 30 * PATIENCE:
                 del self._requests[number]
+        return found
 
     def next_timeout(self) -> float | None:
         """When patience ends for the oldest request somebody waits for."""

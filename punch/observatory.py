@@ -143,11 +143,15 @@ class Observatory:
             self._canary.start(main, now=now)
         else:
             self._canary.stop()
+        self._fly(now)
+
+    def _fly(self, now: float) -> None:
+        self._canary.handle_timeout(now=now)
+        self._outlet.commands.extend(self._canary.outgoing())
 
     def settle(self, *, now: float) -> None:
         """Send what is to be sent, tell what was found."""
-        self._canary.handle_timeout(now=now)
-        self._outlet.commands.extend(self._canary.outgoing())
+        self._fly(now)
         self._outlet.commands.extend(self._detector.commands())
         for event in self._detector.events():
             if isinstance(event, ProfileChanged):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import struct
 from hashlib import blake2s
+from operator import attrgetter
 from typing import Literal
 
 from msgspec import Struct
@@ -33,6 +34,8 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("random", f"{RANDOM_BYTES}s"),
 )
 _HEAD = struct.Struct("<" + "".join(code for _, code in _ROWS))
+_values = attrgetter(*(name for name, _ in _ROWS))
+"""Of a probe, in this order."""
 PROBE_BYTES = _HEAD.size + MAC_BYTES
 """36."""
 
@@ -58,7 +61,7 @@ class Probe(Struct, frozen=True, gc=False):
 
 def encode(probe: Probe, key: bytes) -> bytes:
     """The 36 bytes, sealed with the sender's 32-byte probe key."""
-    head = _HEAD.pack(*(getattr(probe, name) for name, _ in _ROWS))
+    head = _HEAD.pack(*_values(probe))
     return head + _mac(head, key)
 
 

@@ -11,7 +11,7 @@ SocketId = NewType("SocketId", int)
 """Names a socket of the shell (and, on hosts with several addresses, the local address a datagram came to)."""
 
 
-class Endpoint(Struct, frozen=True, order=True):
+class Endpoint(Struct, frozen=True, order=True, gc=False):
     """Where datagrams go: a transport, a numeric address and a port."""
 
     transport: str

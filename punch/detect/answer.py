@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -24,7 +25,7 @@ from punch.commands import SendDatagram
 from punch.config import StunConfig
 from punch.facts import NetworkChanged, SocketClosed, SocketOpened
 from punch.limiter import TokenBucket
-from punch.manners import LOWEST_PORT, is_private, is_sendable
+from punch.manners import LOWEST_PORT, REMEMBERED, is_private, is_sendable
 from punch.signals import Touch
 from punch.stun import Message
 from punch.values import Endpoint, SocketId, udp
@@ -201,6 +202,7 @@ def refusal(request: Message, unknown: tuple[int, ...]) -> Message:
     )
 
 
+@lru_cache(maxsize=REMEMBERED)
 def prefix_of(host: str) -> str:
     """The /24 or /56 that shares one allowance."""
     address = ipaddress.ip_address(host.partition("%")[0])

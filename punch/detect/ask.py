@@ -98,6 +98,8 @@ class Detector:
         self._studies: deque[Study] = deque()
         self._server: Server | None = None
         self._tests = Tests()
+        self._wake: float | None = None
+        """The next timeout, as of the last pump."""
 
     # --- what others ask
 
@@ -126,7 +128,8 @@ class Detector:
         """Hear what concerns detection; the rest is passed over."""
         match fact:
             case SocketOpened():
-                self._opened(fact, now)
+                if not self._opened(fact, now):
+                    return
             case SocketFailed():
                 self._supply.failed(fact)
             case SocketClosed():
@@ -167,12 +170,17 @@ class Detector:
 
     def next_timeout(self) -> float | None:
         """See `Machine`."""
+        return self._wake
+
+    def _earliest(self) -> float | None:
         times = [self._timers.next(), self._supply.due, self._questions.next_timeout()]
         times += [part.next_timeout() for part in (self._hello, self._survey, self._study) if part is not None]
         return min((at for at in times if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """See `Machine`."""
+        if self._wake is None or now < self._wake:
+            return
         for _ in self._timers.expired(now):
             self._begin(now)
         if self._supply.due is not None and now >= self._supply.due:
@@ -194,11 +202,13 @@ class Detector:
 
     # --- facts
 
-    def _opened(self, fact: SocketOpened, now: float) -> None:
+    def _opened(self, fact: SocketOpened, now: float) -> bool:
+        """False: it is no affair of detection."""
         if fact.role == "main" and not fact.local.is_ipv6:
             self._mains[fact.socket] = fact.local
             self._want(now)
-        self._supply.opened(fact)
+            return True
+        return self._supply.opened(fact)
 
     def _closed(self, fact: SocketClosed, now: float) -> None:
         main = next(iter(self._mains), None)
@@ -307,6 +317,7 @@ class Detector:
             moved = self._hear(now)
             moved = self._step(now) or moved
         self._commands.extend(self._questions.outgoing())
+        self._wake = self._earliest()
 
     def _hear(self, now: float) -> bool:
         heard = False

@@ -13,14 +13,13 @@ What several readings are left of is told as the strictest, and named by `undeci
 from __future__ import annotations
 
 import itertools
-import random
 from collections import Counter
 from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct, structs
 
-from punch.predict.posterior import Posterior
+from punch.predict.posterior import families
 from punch.signals import Sample
 from punch.values import Allocation, Endpoint, Filtering, Mapping, NatProfile
 
@@ -230,7 +229,7 @@ def _allocation(made: tuple[Sample, ...]) -> Allocation:
         return "unknown"
     # Whether a mapping without answer was made at all is not known: here none counts.
     close = tuple(structs.replace(each, index=place) for place, each in enumerate(samples))
-    weights = Posterior(close, (), profile=NatProfile(), entropy=random.Random(0)).weights()
+    weights = families(close)
     family = max(weights, key=weights.__getitem__)
     if family in ("block", "cluster"):
         return _narrow_kind(samples, family)

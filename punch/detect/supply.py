@@ -57,15 +57,18 @@ class Supply:
         """Whether it is one of these."""
         return any(fresh.socket == socket for fresh in self._fresh)
 
-    def opened(self, fact: SocketOpened) -> None:
-        """One came."""
+    def opened(self, fact: SocketOpened) -> bool:
+        """One came; False: not for a batch of these."""
         if not fact.request:
-            return
+            return False
         if fact.request == self._request and self._missing:
             self._fresh.append(Fresh(fact.socket, fact.local.port))
             self._missing -= 1
         elif fact.request in self._late or fact.request == self._request:
             self._commands.append(CloseSocket(fact.socket))
+        else:
+            return False
+        return True
 
     def failed(self, fact: SocketFailed) -> None:
         """Some will not come."""

@@ -84,7 +84,7 @@ class Window:
         self.size = size
         self._low, self._high = low, high
         self._slack = size - (high - low + 1)
-        self._least, self._most = low - self._slack - 1, high + self._slack + 1
+        self.least, self.most = low - self._slack, high + self._slack
         self._evidence = evidence
         self._tried = evidence.tried
         self._stride = 1 if evidence.parity is None else 2
@@ -119,7 +119,7 @@ class Window:
 
     def chance(self, port: int) -> float:
         """See `Hypothesis`."""
-        if not self._least < port < self._most:
+        if not self.least <= port <= self.most:
             return 0.0
         chance = min(0.95, self._inside(port) * self._holes / max(1.0, self._free))
         return chance * LOSS if port in self._tried else chance
@@ -128,7 +128,7 @@ class Window:
         """See `Hypothesis`."""
         if port == self._head:
             self._head = None
-        if first and self._least < port < self._most:
+        if first and self.least <= port <= self.most:
             self._free -= self._inside(port)
 
     def more(self, count: int) -> None:

@@ -37,7 +37,7 @@ def _likelihood(ports: list[int], width: int) -> float:
     total = -math.log(PORTS)
     for count in range(1, len(ports)):
         port = ports[count]
-        near = sum(math.exp(-abs(port - ports[earlier]) / width) for earlier in range(count)) / (2 * width + 1)
+        near = sum([math.exp(-abs(port - earlier) / width) for earlier in ports[:count]]) / (2 * width + 1)
         total += math.log((near + CONCENTRATION / PORTS) / (count + CONCENTRATION))
     return total
 
@@ -53,8 +53,8 @@ class Cluster:
         self._parity = evidence.parity
         self._tried = evidence.tried
         self._holes = float(len(evidence.holes))
-        self._least = min(ports) - FADED * width
-        self._most = max(ports) + FADED * width
+        self.least = min(ports) - FADED * width
+        self.most = max(ports) + FADED * width
         self._spent = 0.0
         self._scale = 1.0 / ((2 * width + 1) * (len(ports) + CONCENTRATION))
         self._order = self._around()
@@ -83,7 +83,7 @@ class Cluster:
 
     def chance(self, port: int) -> float:
         """See `Hypothesis`."""
-        if not self._least <= port <= self._most or self._parity not in (None, port & 1):
+        if not self.least <= port <= self.most or self._parity not in (None, port & 1):
             return 0.0
         near = self._near(port)
         chance = min(0.95, self._holes * near / max(0.05, 1.0 - self._spent))
@@ -91,13 +91,13 @@ class Cluster:
 
     def _near(self, port: int) -> float:
         width = self._width
-        return self._scale * sum(math.exp(-abs(port - seen) / width) for seen in self._ports)
+        return self._scale * sum([math.exp(-abs(port - seen) / width) for seen in self._ports])
 
     def miss(self, port: int, *, first: bool) -> None:
         """See `Hypothesis`."""
         if port == self._head:
             self._head = None
-        if first and self._least <= port <= self._most:
+        if first and self.least <= port <= self.most:
             self._spent += self._near(port)
 
     def more(self, count: int) -> None:

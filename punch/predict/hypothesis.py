@@ -48,6 +48,9 @@ class Hypothesis(Protocol):
 
     family: str
     """preserving, sequential, block, cluster or uniform."""
+    least: int
+    most: int
+    """First and last port that it says anything of: another has no chance, and a miss there changes nothing."""
 
     def head(self) -> int | None:
         """The port to try next if this explanation is true; None: it has no more to offer."""
@@ -75,6 +78,7 @@ class Ranked:
         self._missed: dict[int, int] = {}
         self._round = 1
         self._order = sorted(chances, key=chances.__getitem__, reverse=True)
+        self.least, self.most = min(chances, default=0), max(chances, default=0)
         self._next = 0
 
     def head(self) -> int | None:
@@ -123,6 +127,7 @@ class Scattered:
         self._stride = 1 if evidence.parity is None else 2
         self._low = low if evidence.parity is None else low + ((low ^ evidence.parity) & 1)
         self._high = low + count
+        self.least, self.most = self._low, self._high - 1
         self._count = max(1, len(range(self._low, self._high, self._stride)))
         self._free = float(self._count - sum(self._has(port) for port in evidence.tried))
         self._holes = float(len(evidence.holes))

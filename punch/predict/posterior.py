@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import compress
+from operator import mul
 
 from punch.predict import block, cluster, preserving, sequential, uniform
 from punch.predict.hypothesis import LOSS, Evidence, Hole, Hypothesis
@@ -69,15 +71,14 @@ class Posterior:
             tried=self._tried,
             parity=_parity(samples, holes, profile),
         )
-        self._hypotheses = _weighed(evidence)
+        believed = _weighed(evidence)
+        self._weights = [weight for weight, _, _ in believed]
+        self._hypotheses = [build() for _, _, build in believed]
+        """As many, in the same order."""
 
     def weights(self) -> dict[str, float]:
         """How much each family is believed now; they sum to 1."""
-        total = sum(weight for weight, _ in self._hypotheses)
-        families = dict.fromkeys(PRIORS, 0.0)
-        for weight, hypothesis in self._hypotheses:
-            families[hypothesis.family] += weight / total
-        return families
+        return _by_family(self._weights, [hypothesis.family for hypothesis in self._hypotheses])
 
     def next(self) -> tuple[int, float] | None:
         """The port most likely to have a hole now, and that chance; it counts as tried from now on.
@@ -86,56 +87,56 @@ class Posterior:
         """
         best, mass, here = 0, 0.0, []
         for port in self._offers():
-            chances = []
-            total = 0.0
-            for weight, hypothesis in self._hypotheses:
-                chance = hypothesis.chance(port)
-                chances.append(chance)
-                total += weight * chance
+            chances = self._chances(port)
+            total = sum(map(mul, self._weights, chances))
             if total > mass:
                 best, mass, here = port, total, chances
         if not best:
             return None
         self.probes += 1
-        chance = mass * self._share / sum(weight for weight, _ in self._hypotheses)
+        chance = mass * self._share / sum(self._weights)
         self._left *= 1.0 - chance * (1.0 - LOSS)
         self._miss(best, here)
         return best, chance
 
     def missed(self, port: int) -> None:
         """`port` was tried in vain (by an earlier search, say): Bayes' rule. `next` does this by itself."""
-        self._miss(port, [hypothesis.chance(port) for _, hypothesis in self._hypotheses])
+        self._miss(port, self._chances(port))
+
+    def _chances(self, port: int) -> list[float]:
+        return [each.chance(port) if each.least <= port <= each.most else 0.0 for each in self._hypotheses]
 
     def _offers(self) -> list[int]:
         """The best port of each hypothesis, without those that are far behind for their own one."""
         offers = []
         most = 0.0
-        for weight, hypothesis in self._hypotheses:
+        for weight, hypothesis in zip(self._weights, self._hypotheses, strict=True):
             port = hypothesis.head()
             if port is not None:
                 mass = weight * hypothesis.chance(port)
-                most = max(most, mass)
+                if mass > most:
+                    most = mass
                 offers.append((mass, port))
         return [port for mass, port in offers if mass >= BEHIND * most]
 
     def _miss(self, port: int, chances: list[float]) -> None:
         first = port not in self._tried
         found = self._share * (1.0 - LOSS)
-        kept = []
-        top = 0.0
-        for (weight, hypothesis), chance in zip(self._hypotheses, chances, strict=True):
-            weight *= 1.0 - chance * found
-            hypothesis.miss(port, first=first)
-            kept.append((weight, hypothesis))
-            if weight > top:
-                top = weight
+        for hypothesis in self._hypotheses:
+            if hypothesis.least <= port <= hypothesis.most:
+                hypothesis.miss(port, first=first)
         self._tried.add(port)
-        self._hypotheses = [each for each in kept if each[0] > NEGLIGIBLE * top]
+        self._weights = [weight * (1.0 - chance * found) for weight, chance in zip(self._weights, chances, strict=True)]
+        least = NEGLIGIBLE * max(self._weights)
+        if min(self._weights) <= least:
+            kept = [weight > least for weight in self._weights]
+            self._weights = list(compress(self._weights, kept))
+            self._hypotheses = list(compress(self._hypotheses, kept))
 
     def open_more(self, count: int) -> None:
         """The hard side opened `count` more holes meanwhile, wherever its NAT put them."""
         self.holes += count
-        for _, hypothesis in self._hypotheses:
+        for hypothesis in self._hypotheses:
             hypothesis.more(count)
 
     def holes_wanted(self) -> int:
@@ -146,7 +147,11 @@ class Posterior:
             return MOST_HOLES
         if weights["block"] > 0.3:
             _, likeliest = max(
-                ((w, h.size) for w, h in self._hypotheses if isinstance(h, block.Block | block.Window)),
+                (
+                    (weight, each.size)
+                    for weight, each in zip(self._weights, self._hypotheses, strict=True)
+                    if isinstance(each, block.Block | block.Window)
+                ),
                 key=lambda each: each[0],
             )
             return min(MOST_HOLES, max(FIRST_HOLES, likeliest // 8))
@@ -163,8 +168,30 @@ class Posterior:
         return self._left
 
 
-def _weighed(evidence: Evidence) -> list[tuple[float, Hypothesis]]:
-    """All hypotheses worth keeping with their weights, which sum to 1."""
+def families(samples: Sequence[Sample]) -> dict[str, float]:
+    """How much samples alone speak for each family: the weights of their posterior, none of whose ports is wanted."""
+    evidence = Evidence(
+        samples=tuple(samples),
+        holes=(),
+        profile=NatProfile(),
+        entropy=random.Random(0),
+        tried={sample.external for sample in samples},
+        parity=None,
+    )
+    believed = _weighed(evidence)
+    return _by_family([weight for weight, _, _ in believed], [family for _, family, _ in believed])
+
+
+def _by_family(weights: list[float], named: list[str]) -> dict[str, float]:
+    total = sum(weights)
+    found = dict.fromkeys(PRIORS, 0.0)
+    for weight, family in zip(weights, named, strict=True):
+        found[family] += weight / total
+    return found
+
+
+def _weighed(evidence: Evidence) -> list[tuple[float, str, Callable[[], Hypothesis]]]:
+    """All hypotheses worth keeping: weight, family, how to build it; the weights sum to 1."""
     priors = _priors(evidence.profile.allocation)
     logs = [
         (math.log(priors[family]) + likelihood, family, build)
@@ -180,8 +207,8 @@ def _weighed(evidence: Evidence) -> list[tuple[float, Hypothesis]]:
     weights = [math.exp(log + raised * (family == "uniform") - top) for log, family, _ in logs]
     total = sum(weights)
     return [
-        (weight / total, build())
-        for weight, (_, _, build) in zip(weights, logs, strict=True)
+        (weight / total, family, build)
+        for weight, (_, family, build) in zip(weights, logs, strict=True)
         if weight > NEGLIGIBLE * total
     ]
 

@@ -70,8 +70,11 @@ class Duel:
 
     def _over(self) -> bool:
         """Both are direct, or both have given up."""
-        sides = self.meeting.sides
-        return all(other in sides[name].direct or other in sides[name].ended for name, other in SIDES)
+        for name, other in SIDES:
+            side = self.meeting.sides[name]
+            if other not in side.direct and other not in side.ended:
+                return False
+        return True
 
     def _spent(self) -> tuple[int, int]:
         return self.meeting.spent(LOCAL), self.meeting.spent(REMOTE)

@@ -56,7 +56,7 @@ class EngineHost:
         self._entropy = entropy
         self._carry = carry
         self._servers: tuple[Endpoint, ...] = ()
-        self._sockets: dict[SocketId, int] = {}
+        self._sockets: dict[SocketId, Endpoint] = {}
         self._by_port: dict[int, SocketId] = {}
         self._made = 0
         self._main = SocketId(0)
@@ -176,9 +176,9 @@ class EngineHost:
         elif isinstance(command, OpenSockets):
             self._open(command, now)
         else:
-            port = self._sockets.pop(command.socket, None)
-            if port is not None:
-                del self._by_port[port]
+            local = self._sockets.pop(command.socket, None)
+            if local is not None:
+                del self._by_port[local.port]
                 self.engine.tell(SocketClosed(command.socket), now=now)
 
     def _count(self, command: SendDatagram, now: float) -> None:
@@ -191,7 +191,7 @@ class EngineHost:
         self.most_pps = max(self.most_pps, len(second))
 
     def _datagram(self, via: SocketId, to: Endpoint, payload: bytes, ttl: int = 0) -> Datagram:
-        return Datagram(udp("0.0.0.0", self._sockets[via]), to, payload, ttl)
+        return Datagram(self._sockets[via], to, payload, ttl)
 
     def _open(self, command: OpenSockets, now: float) -> None:
         for opened in range(command.count):
@@ -199,8 +199,8 @@ class EngineHost:
             if port in self._by_port or len(self._sockets) >= self.spare_sockets:
                 self.engine.tell(SocketFailed(command.request, command.count - opened, "EMFILE"), now=now)
                 return
-            local = udp("0.0.0.0", port)
-            fact = SocketOpened(self._bind(port), local, request=command.request, role="engine")
+            socket = self._bind(port)
+            fact = SocketOpened(socket, self._sockets[socket], request=command.request, role="engine")
             self.engine.tell(fact, now=now)
 
     def _free_port(self, *, even: bool) -> int:
@@ -213,6 +213,6 @@ class EngineHost:
     def _bind(self, port: int) -> SocketId:
         self._made += 1
         socket = SocketId(self._made)
-        self._sockets[socket] = port
+        self._sockets[socket] = udp("0.0.0.0", port)
         self._by_port[port] = socket
         return socket

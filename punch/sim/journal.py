@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from msgspec import Struct
 
 from punch.sim.host import Datagram
+from punch.values import Endpoint
 
 ARRIVED = "arrived"
 """The outcome of a datagram that its host received; every other word says why it was not."""
@@ -44,10 +45,10 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=keep)
         self._hash = hashlib.blake2b(digest_size=16)
 
-    def note(self, at: float, source: str, to: str, datagram: Datagram, outcome: str) -> None:
-        """A datagram arrived, or did not."""
+    def note(self, at: float, source: str, to: str | Endpoint, datagram: Datagram, outcome: str) -> None:
+        """A datagram arrived, or did not; `to`: its host, or its endpoint where no host is there."""
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
-        self._entries.append(Entry(at, source, to, outcome, datagram))
+        self._entries.append(Entry(at, source, str(to), outcome, datagram))
         self._hash.update(struct.pack("<d", at) + f"{source}>{to} {outcome} ".encode())
         self._hash.update(datagram.payload)
 
@@ -97,7 +98,7 @@ class Journal:
 class Quiet(Journal):
     """A journal for many worlds: it counts outcomes and keeps nothing."""
 
-    def note(self, at: float, source: str, to: str, datagram: Datagram, outcome: str) -> None:
+    def note(self, at: float, source: str, to: str | Endpoint, datagram: Datagram, outcome: str) -> None:
         """A datagram arrived, or did not."""
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
 

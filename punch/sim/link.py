@@ -45,23 +45,38 @@ class Link(Struct, frozen=True, kw_only=True):
 
 
 class Wire:
-    """One direction at work: a link, and what is on it now."""
+    """One direction at work: a link, which may be exchanged, and what is on it now."""
 
-    __slots__ = ("_free", "_last", "link")
+    __slots__ = ("_free", "_last", "_link", "_steady", "patient")
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self._free = 0.0
         self._last = 0.0
 
+    @property
+    def link(self) -> Link:
+        """What it is like now."""
+        return self._link
+
+    @link.setter
+    def link(self, link: Link) -> None:
+        self._link = link
+        self.patient = link.patient
+        """See `Link`."""
+        self._steady = link.patient and not (link.loss or link.reorder or link.duplicate)
+        """It delays, and does nothing else."""
+
     def carry(self, size: int, entropy: random.Random, *, now: float) -> tuple[float, ...] | Lost:
         """When an IP packet of `size` bytes put on it at `now` arrives, once or twice; or why it does not.
 
         Datagrams are put on in order of time, unless the link is `patient`.
         """
-        link = self.link
+        link = self._link
         if size > link.mtu:
             return "mtu"
+        if self._steady:
+            return (now + link.delay,)
         leaves = now
         if link.rate is not None:
             start = max(now, self._free)
@@ -71,7 +86,7 @@ class Wire:
         if link.loss and entropy.random() < link.loss:
             return "loss"
         arrival = leaves + link.delay
-        if not link.patient:
+        if not self.patient:
             arrival = self._last = max(self._last, arrival + link.jitter * entropy.random())
         if link.reorder and entropy.random() < link.reorder:
             arrival += link.held

@@ -41,9 +41,13 @@ class Station:
         """The port a datagram leaves by; a wildcard source prefers a segment that `to` is on."""
         if source not in WILDCARDS:
             return self.ports.get(source)
-        fitting = [port for port in self.ports.values() if (":" in port.address) == (":" in to)]
-        near = (port for port in fitting if port.network.port(to) is not None)
-        return next(near, fitting[0] if fitting else None)
+        first: Port[Station] | None = None
+        for port in self.ports.values():
+            if (":" in port.address) == (":" in to):
+                if port.network.port(to) is not None:
+                    return port
+                first = first or port
+        return first
 
     def has_room(self) -> bool:
         """Whether a datagram would be taken now."""

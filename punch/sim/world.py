@@ -339,12 +339,14 @@ class World:
             if (own := self._between.get(pair)) is not None:
                 up, down = own, None
         for at in self._carry(origin, stop, datagram, up, self.now):
-            if down is None or down.link.patient:
+            if down is None:
+                self._push(at, partial(self._arrive, origin, stop, datagram))
+            elif down.patient:
                 self._descend(origin, stop, datagram, down, at)
             else:
                 self._push(at, partial(self._descend, origin, stop, datagram, down, at))
 
-    def _descend(self, origin: str, stop: Stop, datagram: Datagram, down: Wire | None, at: float) -> None:
+    def _descend(self, origin: str, stop: Stop, datagram: Datagram, down: Wire, at: float) -> None:
         """Put it on the wire down at `at`; wires that mind the order are given theirs when that moment is now."""
         for arrival in self._carry(origin, stop, datagram, down, at):
             self._push(arrival, partial(self._arrive, origin, stop, datagram))
@@ -389,5 +391,5 @@ class World:
         self._send(origin, beyond.inside(to) if door.inward else beyond.towards(to), passed, door.up)
 
     def _lose(self, origin: str, stop: Stop | None, datagram: Datagram, why: str) -> None:
-        to = stop.owner.name if isinstance(stop, Port) else str(datagram.to)
+        to = stop.owner.name if isinstance(stop, Port) else datagram.to
         self.journal.note(self.now, origin, to, datagram, why)
