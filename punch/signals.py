@@ -18,13 +18,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from punch.config import Mode
-from punch.values import Candidate, NatProfile
+from punch.values import Candidate, Endpoint, NatProfile, is_numeric
 
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
 Port = Annotated[int, Meta(ge=1, le=0xFFFF)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
-Word = Annotated[str, Meta(max_length=32)]
+LONGEST_WORD = 32
+Word = Annotated[str, Meta(max_length=LONGEST_WORD)]
 
 
 class _Said(Struct, frozen=True, array_like=True):
@@ -136,4 +137,38 @@ def read(data: Any) -> Signal:
         msgspec.ValidationError: it is none, or a value is out of range.
     """
     signal: Signal = msgspec.convert(data, Signal, strict=True)
+    match signal:
+        case Offer():
+            _check_offer(signal)
+        case Sampled():
+            _check_hosts(*(sample.host for sample in signal.samples))
+        case Aim():
+            _check_hosts(signal.host)
     return signal
+
+
+def _check_offer(offer: Offer) -> None:
+    """What the values themselves leave open, as they are made for every datagram too."""
+    _check_hosts(*offer.profile.hosts)
+    if offer.profile.reflexive is not None:
+        _check_endpoint(offer.profile.reflexive)
+    for each in offer.candidates:
+        _check_endpoint(each.endpoint)
+        _check_word(each.kind)
+
+
+def _check_endpoint(endpoint: Endpoint) -> None:
+    _check_word(endpoint.transport)
+    _check_hosts(endpoint.host)
+    if not 0 <= endpoint.port <= 0xFFFF:
+        raise msgspec.ValidationError("a port is out of range")
+
+
+def _check_hosts(*hosts: str) -> None:
+    if not all(map(is_numeric, hosts)):
+        raise msgspec.ValidationError("a host is no numeric address")
+
+
+def _check_word(word: str) -> None:
+    if len(word) > LONGEST_WORD:
+        raise msgspec.ValidationError("a word is too long")

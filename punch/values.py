@@ -52,6 +52,21 @@ def parse_endpoint(text: str) -> Endpoint:
     return Endpoint("udp", str(ipaddress.ip_address(host)), int(port_text))
 
 
+LONGEST_HOST = 64
+"""Characters of a numeric address and its zone."""
+
+
+def is_numeric(host: str) -> bool:
+    """Whether a text from outside is a host as `Endpoint` has it."""
+    if len(host) > LONGEST_HOST or not host.isascii() or not host.isprintable() or " " in host:
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 PeerId = bytes
 """Names a peer; opaque to the engine (the overlay's node id, or any bytes two hosts agreed on)."""
 
@@ -66,6 +81,8 @@ Pooling = Literal["paired", "arbitrary", "unknown"]
 NatType = Literal["NAT1", "NAT2", "NAT3", "NAT4", "open", "blocked", "unknown"]
 """What people call it."""
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
+MOST_HOSTS = 32
+"""Public addresses of a host that are told: a measurement makes no more mappings."""
 
 
 class NatProfile(Struct, frozen=True, kw_only=True):
@@ -91,7 +108,7 @@ class NatProfile(Struct, frozen=True, kw_only=True):
     """Seconds an unanswered mapping lives, as far as proven; None: not measured yet."""
     distance: Annotated[int, Meta(ge=0, le=255)] | None = None
     """Hops to the outermost NAT."""
-    hosts: tuple[str, ...] = ()
+    hosts: Annotated[tuple[str, ...], Meta(max_length=MOST_HOSTS)] = ()
     """Public addresses seen, the most frequent first."""
     reflexive: Endpoint | None = None
     """The outside endpoint of the main socket as last seen; for mapping eim it is everybody's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -88,6 +90,52 @@ def test_an_offer_of_an_older_build_is_read() -> None:
 def test_out_of_range_is_refused(data: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         read(data)
+
+
+LONG = "fe80::1%" + "z" * 60
+
+
+@pytest.mark.parametrize("host", ["", "h", "1.2.3", "1.2.3.4 ", "fe80::1%a\n", "fe80::1%\u00e9", LONG, "1" * 10_000])
+def test_a_host_that_is_no_numeric_address_is_refused(host: str) -> None:
+    endpoint = {"transport": "udp", "host": host, "port": 9}
+    for place, said in (
+        (4, {"hosts": ["1.2.3.4", host]}),
+        (4, {"reflexive": endpoint}),
+        (5, [{"endpoint": endpoint, "kind": "local"}]),
+    ):
+        offer = plain(OFFER)
+        offer[place] = said
+        with pytest.raises(msgspec.ValidationError):
+            read(offer)
+    for signal in (ALL[1], ALL[3]):
+        with pytest.raises(msgspec.ValidationError):
+            read(msgspec.json.decode(msgspec.json.encode(signal).replace(b"1.2.3.4", json.dumps(host)[1:-1].encode())))
+
+
+@pytest.mark.parametrize(
+    ("transport", "port", "kind"),
+    [("u" * 33, 9, "local"), ("udp", -1, "local"), ("udp", 65536, "local"), ("udp", 9, "l" * 33)],
+)
+def test_candidates_are_bounded(transport: str, port: int, kind: str) -> None:
+    offer = plain(OFFER)
+    offer[5] = [{"endpoint": {"transport": transport, "host": "1.2.3.4", "port": port}, "kind": kind}]
+    with pytest.raises(msgspec.ValidationError):
+        read(offer)
+
+
+def test_a_host_has_not_many_addresses() -> None:
+    offer = plain(OFFER)
+    offer[4] |= {"hosts": ["1.2.3.4"] * 33}
+    with pytest.raises(msgspec.ValidationError):
+        read(offer)
+    offer[4] |= {"hosts": ["1.2.3.4"] * 32}
+    read(offer)
+
+
+def test_addresses_of_a_link_and_carriers_of_later_are_read() -> None:
+    offer = plain(OFFER)
+    offer[5] = [{"endpoint": {"transport": "wss", "host": "fe80::1%enp0s31f6", "port": 0}, "kind": "given"}]
+    read(offer)
 
 
 plain_data = st.recursive(
