@@ -1,4 +1,10 @@
-"""Fresh sockets for the tests: asked for, waited for, closed when they have served."""
+"""Fresh sockets for the tests: asked for, waited for, closed when they have served.
+
+    order --OpenSockets--> opened --> sockets --release--> CloseSocket
+                           opened, late or of an earlier batch --> CloseSocket
+
+Each batch owes us as many sockets, or words that they failed, as it was asked for, and is remembered until it paid.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +29,14 @@ class Fresh(Struct, frozen=True):
 
 
 class Supply:
-    """One batch at a time; what comes late for an earlier batch is closed at once."""
+    """One batch at a time; what comes late, or for an earlier batch, is closed at once."""
 
     def __init__(self, request_ids: Callable[[], int], commands: deque[Command]) -> None:
         self._request_ids = request_ids
         self._commands = commands
         self._request = 0
-        self._late: deque[int] = deque(maxlen=16)
+        self._owed: dict[int, int] = {}
+        """Request -> sockets of it that neither came nor failed."""
         self._missing = 0
         self._fresh: list[Fresh] = []
         self.due: float | None = None
@@ -39,7 +46,7 @@ class Supply:
         """Ask for `count` sockets; the earlier batch is released."""
         self.release()
         self._request = self._request_ids()
-        self._missing = count
+        self._missing = self._owed[self._request] = count
         self.due = now + PATIENCE
         self._commands.append(OpenSockets(self._request, count))
 
@@ -57,23 +64,27 @@ class Supply:
         """Whether it is one of these."""
         return any(fresh.socket == socket for fresh in self._fresh)
 
-    def opened(self, fact: SocketOpened) -> bool:
-        """One came; False: not for a batch of these."""
-        if not fact.request:
-            return False
+    def opened(self, fact: SocketOpened) -> None:
+        """One came."""
+        if fact.request not in self._owed:
+            return
+        self._paid(fact.request, 1)
         if fact.request == self._request and self._missing:
             self._fresh.append(Fresh(fact.socket, fact.local.port))
             self._missing -= 1
-        elif fact.request in self._late or fact.request == self._request:
-            self._commands.append(CloseSocket(fact.socket))
         else:
-            return False
-        return True
+            self._commands.append(CloseSocket(fact.socket))
 
     def failed(self, fact: SocketFailed) -> None:
         """Some will not come."""
+        self._paid(fact.request, fact.missing)
         if fact.request == self._request:
             self._missing = max(0, self._missing - fact.missing)
+
+    def _paid(self, request: int, count: int) -> None:
+        left = self._owed.pop(request, 0) - count
+        if left > 0:
+            self._owed[request] = left
 
     def closed(self, socket: SocketId) -> None:
         """One is gone."""
@@ -87,7 +98,5 @@ class Supply:
         """Close them all."""
         for fresh in self._fresh:
             self._commands.append(CloseSocket(fresh.socket))
-        if self._missing:
-            self._late.append(self._request)
         self._fresh, self._request = [], 0
         self.settle()
