@@ -71,7 +71,6 @@ READ_OVER = {
 }
 """Comprehension-required attributes that are known and ignored (RFC 8489 section 14, RFC 5780 section 7)."""
 
-BAD_REQUEST = 400
 UNKNOWN_ATTRIBUTE = 420
 """RFC 8489 section 14.8."""
 

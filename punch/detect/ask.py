@@ -109,11 +109,6 @@ class Detector:
         return self._questions.drops
 
     @property
-    def packets(self) -> int:
-        """Packets sent since the start."""
-        return self._questions.packets
-
-    @property
     def busy(self) -> bool:
         """The quick part of a measurement is under way."""
         return self._hello is not None or self._survey is not None

@@ -100,7 +100,3 @@ class Transactions(Generic[What]):
         for pending in late:
             del self._open[pending.transaction]
         return late
-
-    def next_expiry(self) -> float | None:
-        """When the first of those open is given up, or None."""
-        return min((pending.until for pending in self._open.values()), default=None)

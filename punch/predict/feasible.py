@@ -2,10 +2,10 @@
 
              easy           preserving     sequential     block b        uniform
 easy         at once
-preserving   1 to 3 probes  a port named   a port named   m / b          no
+preserving   1 to 3 probes  a port named   a port named   birthday in b  birthday
 sequential   1 to 3 probes                 anchor, walk   m / b          no
 block b      birthday in b                                no             no
-uniform      birthday                                                    no
+uniform      birthday       birthday                                     no
 
 m    holes that may be put into a block: half of it, 128 a round, three rounds
 no   thousands of packets a second for minutes: decided at once, and nothing is sent
@@ -22,8 +22,6 @@ from punch.values import Allocation, NatProfile
 
 HOLES, PROBES = 256, 1750
 """Of a birthday search (nat-science 5.2)."""
-ENTRY_LIFE = 30.0
-"""Seconds an unanswered mapping lives (nat-science 1.2)."""
 LEAST = 0.05
 """A chance below this is none."""
 DEPTH, RATE, MOST_RATE = 40.0, 33.0, 100.0
@@ -61,11 +59,6 @@ def hit(ports: int, holes: int, probes: int) -> float:
     return -math.expm1(log)
 
 
-def probes_until(ports: int, holes: int) -> float:
-    """Probes until the first hit in the mean: (N + 1) / (m + 1)."""
-    return (ports + 1) / (holes + 1)
-
-
 def birthday(ports: int, *, holes: int = HOLES, probes: int = PROBES) -> Outlook:
     """Both sides send alike until chance 1/2, n x n = N ln 2, or the holes are all open."""
     each = math.sqrt(math.log(2.0) * ports)
@@ -80,12 +73,6 @@ def seconds_for(packets: float) -> float:
     while left > rate:
         left, at, rate = left - rate, at + 1.0, min(MOST_RATE, 2.0 * rate)
     return at + max(0.0, left) / rate
-
-
-def both_random(rate: float, seconds: float, *, ports: int = PORTS, lifetime: float = ENTRY_LIFE) -> float:
-    """Chance that two symmetric NATs with ports at random meet: hazard 2 r^2 T / N^2 (nat-science 3.2)."""
-    alive = min(rate * lifetime, ports)
-    return -math.expm1(-2.0 * rate * alive * seconds / ports**2)
 
 
 def outlook(local: NatProfile, remote: NatProfile) -> Outlook:
@@ -112,6 +99,9 @@ def _search(profile: NatProfile) -> Outlook:
 
 def _both_hard(local: NatProfile, remote: NatProfile) -> Outlook:
     kinds = {local.allocation, remote.allocation}
+    for hard, other in ((local, remote), (remote, local)):
+        if other.allocation == "preserving" and hard.allocation in ("block", "uniform", "unknown"):
+            return _search(hard)
     if kinds <= set(PREDICTABLE):
         return Outlook(0.999 if "cluster" not in kinds else 0.5, 17 if "preserving" in kinds else 40, 0.6)
     if "block" in kinds and kinds & set(PREDICTABLE):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from punch.predict.feasible import birthday, both_random, hit, outlook, probes_until, seconds_for
+from punch.predict.feasible import birthday, hit, outlook, seconds_for
 from punch.predict.hypothesis import PORTS
 from punch.values import Allocation, NatProfile, udp
 
@@ -23,18 +23,6 @@ def hard(allocation: Allocation, block: tuple[int, int] | None = None) -> NatPro
 )
 def test_one_random_side(holes: int, probes: int, percent: float) -> None:
     assert 100 * hit(PORTS, holes, probes) == pytest.approx(percent, abs=0.06)
-
-
-def test_mean_number_of_probes() -> None:
-    assert round(probes_until(PORTS, 256)) == 251
-    assert round(probes_until(1024, 64)) == 16
-
-
-def test_two_random_sides_take_hours() -> None:
-    rate, seconds = 100.0, 80 * 60
-    assert both_random(rate, seconds) == pytest.approx(0.5, abs=0.02)
-    assert both_random(1000.0, 48.0) == pytest.approx(0.5, abs=0.02)
-    assert both_random(100.0, 90.0) < 0.05
 
 
 def test_a_budget_lets_packets_out_slowly() -> None:
