@@ -64,16 +64,17 @@ class Supply:
         """Whether it is one of these."""
         return any(fresh.socket == socket for fresh in self._fresh)
 
-    def opened(self, fact: SocketOpened) -> None:
-        """One came."""
+    def opened(self, fact: SocketOpened) -> bool:
+        """One came; False: not for a batch of these."""
         if fact.request not in self._owed:
-            return
+            return False
         self._paid(fact.request, 1)
         if fact.request == self._request and self._missing:
             self._fresh.append(Fresh(fact.socket, fact.local.port))
             self._missing -= 1
         else:
             self._commands.append(CloseSocket(fact.socket))
+        return True
 
     def failed(self, fact: SocketFailed) -> None:
         """Some will not come."""

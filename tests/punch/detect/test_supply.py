@@ -75,6 +75,6 @@ def test_a_batch_given_up_after_its_time_is_still_owed() -> None:
 
 def test_sockets_of_others_are_left_alone() -> None:
     made, commands = supply()
-    made.opened(opened(7, 9))
-    made.opened(opened(8, 0))
+    assert not made.opened(opened(7, 9))
+    assert not made.opened(opened(8, 0))
     assert not commands
