@@ -186,7 +186,12 @@ ROWS = (
     Target("keys", captures.key_files, lambda: captures.keys_room(scratch() / "keys")),
     Target("stun", said.stun_messages, refusing(stun_message, StunError)),
     Target("probe", said.probes, refusing(probe)),
-    Target("signal", said.signals, refusing(signal, Malformed), polish=twist.twist_packed(said.signals)),
+    Target(
+        "signal",
+        said.signals,
+        refusing(signal, Malformed, msgspec.ValidationError),
+        polish=twist.twist_packed(said.signals),
+    ),
     Target("asker", said.stun_messages, engines.asker_room),
     Target("answerer", said.stun_messages, engines.answerer_room),
     *(Target(f"guest-{kind}", guests, partial(engines.guest_room, kind), polish=GUEST) for kind in engines.NATS),
