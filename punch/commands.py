@@ -35,7 +35,7 @@ class OpenSockets(Struct, frozen=True):
     """With count 1: this local port, if it is free."""
 
 
-class CloseSocket(Struct, frozen=True):
+class CloseSocket(Struct, frozen=True, gc=False):
     """Close a socket that OpenSockets brought."""
 
     socket: SocketId

@@ -135,6 +135,8 @@ class Engine:
             case SocketOpened() | SocketFailed() | SocketClosed():
                 self._observatory.tell(fact, now=now)
                 self._socket(fact)
+                if isinstance(fact, SocketOpened) and self._holes.expects(fact.request):
+                    return
             case SendFailed():
                 self._send_failed(fact, now)
             case NetworkChanged():
@@ -165,7 +167,7 @@ class Engine:
         """The moment `handle_timeout` wants to be called at, or None."""
         moments = [each.next_timeout() for each in self._attempts.values()]
         moments += [self._holes.next_timeout(), self._timers.next(), self._observatory.next_timeout()]
-        return min((at for at in moments if at is not None), default=None)
+        return min([at for at in moments if at is not None], default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due at `now`."""

@@ -14,7 +14,7 @@ Want = Literal["traffic", "demand"]
 """Why a direct way is wanted: packets go by a relay, or a person asked."""
 
 
-class SocketOpened(Struct, frozen=True):
+class SocketOpened(Struct, frozen=True, gc=False):
     """A UDP socket is open. `request` 0: the host's own (main or alternate); else one that OpenSockets asked for."""
 
     socket: SocketId
@@ -34,7 +34,7 @@ class SocketFailed(Struct, frozen=True):
     """The errno's name, `EMFILE`."""
 
 
-class SocketClosed(Struct, frozen=True):
+class SocketClosed(Struct, frozen=True, gc=False):
     """A socket is gone."""
 
     socket: SocketId

@@ -6,7 +6,7 @@ ask -> OpenSockets -> SocketOpened .. SocketFailed (fewer) -> whole: handed over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ Owner = int
 """An attempt's label; 0 is nobody."""
 
 
-class Hole(Struct, frozen=True):
+class Hole(Struct, frozen=True, gc=False):
     """A fresh socket."""
 
     socket: SocketId
@@ -90,7 +90,9 @@ class Holes:
 
     def ready(self, *, now: float) -> list[tuple[Owner, int, tuple[Hole, ...]]]:
         """Take what is complete, or waited for long enough: owner, request, sockets."""
-        found = []
+        found: list[tuple[Owner, int, tuple[Hole, ...]]] = []
+        if not self._requests:
+            return found
         for number, request in list(self._requests.items()):
             request.since = now if request.since is None else request.since
             late = now - request.since >= PATIENCE
@@ -106,8 +108,15 @@ class Holes:
 
     def next_timeout(self) -> float | None:
         """When patience ends for the oldest request somebody waits for."""
+        if not self._requests:
+            return None
         waiting = [each.since + PATIENCE for each in self._requests.values() if each.owner and each.since is not None]
         return min(waiting, default=None)
+
+    def expects(self, request: int) -> bool:
+        """Whether more sockets of a request are waited for, and for how long is settled."""
+        found = self._requests.get(request)
+        return found is not None and not found.whole and found.since is not None
 
     def owner(self, socket: SocketId) -> Owner:
         """Whose a socket is; 0: not one of these."""
@@ -134,10 +143,10 @@ class Holes:
             if request.owner == owner:
                 self._abandon(number)
 
-    def commands(self) -> Iterator[OpenSockets | CloseSocket]:
+    def commands(self) -> list[OpenSockets | CloseSocket]:
         """Drain what is to be done."""
         done, self._commands = self._commands, []
-        yield from done
+        return done
 
     def _coming(self) -> int:
         return sum(each.count - each.missing - len(each.sockets) for each in self._requests.values())

@@ -146,12 +146,17 @@ class Observatory:
         self._fly(now)
 
     def _fly(self, now: float) -> None:
+        at = self._canary.next_timeout()
+        if at is None or now < at:
+            return
         self._canary.handle_timeout(now=now)
         self._outlet.commands.extend(self._canary.outgoing())
 
     def settle(self, *, now: float) -> None:
         """Send what is to be sent, tell what was found."""
         self._fly(now)
+        if not self._detector.has_news:
+            return
         self._outlet.commands.extend(self._detector.commands())
         for event in self._detector.events():
             if isinstance(event, ProfileChanged):
@@ -161,8 +166,10 @@ class Observatory:
 
     def next_timeout(self) -> float | None:
         """When something is due."""
-        moments = (self._canary.next_timeout(), self._detector.next_timeout())
-        return min((at for at in moments if at is not None), default=None)
+        canary, detector = self._canary.next_timeout(), self._detector.next_timeout()
+        if canary is None or detector is None:
+            return detector if canary is None else canary
+        return min(canary, detector)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""

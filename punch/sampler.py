@@ -9,7 +9,6 @@ Each is asked once: a sample that got lost is a sample less, and a second one by
 from __future__ import annotations
 
 import random
-from collections import deque
 
 from msgspec import Struct
 
@@ -23,7 +22,7 @@ LIFE = 3.0
 """Seconds an answer is waited for."""
 
 
-class Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True, gc=False):
     """An answer."""
 
     owner: int
@@ -42,7 +41,7 @@ class Sampler:
         """Those that left the last question unanswered: asked only when all did."""
         self._outlet = outlet
         self._open: Transactions[int] = Transactions(entropy)
-        self._seen: deque[Seen] = deque()
+        self._seen: list[Seen] = []
 
     def ask(self, owner: int, via: SocketId, *, now: float) -> bool:
         """Ask the best server; False: none, or no budget now."""
@@ -74,8 +73,7 @@ class Sampler:
 
     def results(self) -> list[Seen]:
         """Drain what was seen."""
-        done = list(self._seen)
-        self._seen.clear()
+        done, self._seen = self._seen, []
         return done
 
     def forget(self, via: SocketId) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 Name = TypeVar("Name")
@@ -47,11 +46,11 @@ class Timers(Generic[Name]):
             heapq.heappop(self._heap)
         return None
 
-    def expired(self, now: float) -> Iterator[Name]:
-        """Remove and yield every name due at `now`, earliest first; names set meanwhile wait for the next call."""
+    def expired(self, now: float) -> list[Name]:
+        """Remove and return every name due at `now`, earliest first; names set meanwhile wait for the next call."""
         due: list[Name] = []
         while (at := self.next()) is not None and at <= now:
             _, _, name = heapq.heappop(self._heap)
             del self._deadlines[name]
             due.append(name)
-        yield from due
+        return due

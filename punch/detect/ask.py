@@ -113,6 +113,11 @@ class Detector:
         """The quick part of a measurement is under way."""
         return self._hello is not None or self._survey is not None
 
+    @property
+    def has_news(self) -> bool:
+        """Commands or events wait to be drained."""
+        return bool(self._commands or self._events)
+
     def age(self, *, now: float) -> float | None:
         """Seconds since the profile was measured; None: it was not."""
         return None if self._measured is None else now - self._measured

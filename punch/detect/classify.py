@@ -52,7 +52,7 @@ REMEMBERED = 8
 """Readings kept: while a measurement goes on, the same is read again after most packets."""
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class Seen(Struct, frozen=True, kw_only=True, gc=False):
     """A request by a fresh socket, and what the server saw."""
 
     socket: int
@@ -151,6 +151,7 @@ def _mapping(seen: tuple[Seen, ...]) -> Mapping:
     return "eim"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def mappings(seen: tuple[Seen, ...], mapping: Mapping) -> tuple[Sample, ...]:
     """What each mapping was seen as, in the order they were made; `index` counts those without answer too.
 

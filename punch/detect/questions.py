@@ -170,8 +170,9 @@ class Questions:
         for via in sockets:
             self._transactions.forget(via)
         kept = [entry for entry in self._due if entry[2].question.via not in sockets]
-        heapq.heapify(kept)
-        self._due = kept
+        if len(kept) < len(self._due):
+            heapq.heapify(kept)
+            self._due = kept
 
     def clear(self) -> None:
         """Forget all that is open."""
