@@ -17,8 +17,9 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from punch import probe as wire
-from punch.bench import Bench, Lent, Waits
+from punch.bench import Bench, Lent, Unused, Waits
 from punch.commands import SendSignal
+from punch.config import Mode
 from punch.events import AttemptStarted, Event, HoleOpened, State
 from punch.holes import Hole
 from punch.journal import describe
@@ -28,7 +29,7 @@ from punch.strategies.build import Setting, build
 from punch.strategies.choose import Choice
 from punch.strategies.desk import Strategy
 from punch.strategies.targets import find
-from punch.terms import choices, infeasible, reflexive, settle
+from punch.terms import choices, infeasible, kind, mode_of, reflexive, settle
 from punch.timers import Timers
 from punch.values import Endpoint, SocketId
 
@@ -67,14 +68,21 @@ FINAL = ("infeasible", "unvouched", "sockets")
 """Reasons of a strategy that end the attempt, whatever else could be tried."""
 LAST = {"silent": "no_answer", "refused": "budget", "unproven": "unproven"}
 """What the reason of the last strategy is called when nothing is left."""
-UNSAID = ("idle", "infeasible", "peer_off")
+WORDS = (
+    *STATES,
+    *("exhausted", "no_answer", "unproven", "budget", "refused", "sockets", "unvouched", "blocked", "no_server"),
+    *("unmeasured", "peer_gone"),
+)
+"""All reasons there are; any other word of theirs counts as `exhausted`."""
+UNSAID = ("idle", "infeasible", "peer_off", "unmeasured")
 """Reasons both sides find by themselves from the same offers."""
 HEARD = {"off": "peer_off", "network_changed": "peer_changed", "direct": "exhausted", "busy": "peer_busy"}
 """What a reason of theirs is for us."""
 TEXTS = {
     "off": "switched off here for this kind of pair",
     "peer_off": "switched off on their side",
-    "idle": "nothing has wanted this path yet; it is tried when used",
+    "idle": "nothing has wanted this path yet; it goes direct when used",
+    "unmeasured": "how one of the NATs hands out ports is not measured yet",
     "peer_busy": "their engine is busy with others; it asks us when our turn comes, or we ask again",
     "peer_changed": "their network changed",
     "exhausted": "they have nothing left to try",
@@ -87,6 +95,8 @@ class End(Struct, frozen=True):
     state: State
     reason: str
     text: str
+    heard: bool = False
+    """By the peer's word."""
 
 
 class Attempt:
@@ -104,6 +114,7 @@ class Attempt:
         self.began_here = False
         """We asked first."""
         self._lent = lent
+        self._modes: tuple[Mode, Mode] = ("auto", "auto")
         self._ours: Offer | None = None
         self._theirs: Offer | None = None
         self._timers: Waits = Timers()
@@ -208,22 +219,24 @@ class Attempt:
         self.phase = "running"
         self._ran_at = now
         self.peer.remote = theirs
-        self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs)
+        self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs, now=now)
         self.bench.note(f"we: {describe(ours.profile)}; they: {describe(theirs.profile)}", now=now)
         terms = settle(ours, theirs)
         self.peer.kind = terms.kind
         outlet = self._lent.outlet
         targets = find(
-            ours.profile,
             theirs.profile,
             self.bench.candidates,
             addresses=outlet.addresses,
+            one_site=self.bench.is_at_one_site(now=now),
             ipv6=outlet.main6 is not None,
         )
         self._setting = Setting(targets, reflexive(theirs), self.peer.first)
         self._choices = deque(choices(ours, theirs, first=self.peer.first))
         hopeless = infeasible(ours, theirs)
-        if hopeless:
+        if mode_of(terms.kind, self._modes) == "off":
+            self.finish("off", TEXTS["off"], now=now)
+        elif hopeless:
             self.finish("infeasible", hopeless, now=now)
         elif terms.reason:
             self.finish(terms.reason, TEXTS[terms.reason], now=now)
@@ -284,6 +297,14 @@ class Attempt:
 
     # --- what comes in
 
+    def obey(self, modes: tuple[Mode, Mode], *, now: float) -> None:
+        """The settings for this peer, now and from now on."""
+        self._modes = modes
+        if self._theirs is not None and self._ours is not None and self.bench is not None:
+            which = kind(self._ours.profile, self._theirs.profile)
+            if mode_of(which, modes) == "off":
+                self.finish("off", TEXTS["off"], now=now)
+
     def heard(self, signal: Signal, *, now: float) -> None:
         """Their side says something about this attempt."""
         if self.phase == "ended":
@@ -303,36 +324,37 @@ class Attempt:
 
     def _stopped(self, reason: str, now: float) -> None:
         if reason == "direct" and self.phase in ("running", "claimed"):
-            self._hold(now)
+            self._wait_for_proof(now)
             return
-        ours = HEARD.get(reason, reason) if reason.isidentifier() else "exhausted"
-        self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, tell=False)
+        ours = HEARD.get(reason, reason) if reason in WORDS else "exhausted"
+        self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, heard=True)
 
-    def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
-        """A valid probe of theirs came; False: it is not to be answered."""
+    def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
+        """A valid probe of theirs came: it is answered, and where it came from is a hole."""
         if self.bench is None or self.phase not in ("running", "claimed"):
-            return False
+            return "probe_late"
         if self._hole is not None and via != self._hole.via:
-            return False
-        if not self.bench.answer(probe, source, via=via, now=now):
-            return False
+            return "probe_socket"
+        if why := self.bench.answer(probe, source, via=via, now=now):
+            return why
         self._claim(via, source, now)
-        return True
+        return ""
 
-    def answered(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
-        """A valid answer came; False: to nothing we sent."""
+    def answered(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
+        """A valid answer came: where it came from is a hole, if that is where the probe went or might have gone."""
         if self.bench is None or self.phase not in ("running", "claimed"):
-            return False
+            return "probe_late"
         sent_to = self.bench.is_own(probe, via)
         if sent_to is None:
-            return False
-        self._lent.outlet.answered(via, sent_to)
+            return "answer_unasked"
+        self._lent.outlet.answered(via, sent_to, proven=sent_to == source)
+        if sent_to != source and not self.bench.may_go(source, now=now):
+            return "probe_source"
         self._claim(via, source, now)
-        return True
+        return ""
 
     def _claim(self, via: SocketId, endpoint: Endpoint, now: float) -> None:
         assert self.bench is not None
-        self._lent.outlet.answered(via, endpoint)
         if self._hole is not None:
             return
         lifetimes = [each for each in (self.bench.local.lifetime, self.bench.remote.lifetime) if each is not None]
@@ -348,6 +370,13 @@ class Attempt:
         """Nothing is sent but answers until the host has proven the way, or not."""
         assert self.bench is not None
         self._drop_strategy(now)
+        self._wait_for_proof(now)
+
+    def _wait_for_proof(self, now: float) -> None:
+        """They have proven it already: which of our sockets it is the host will hear, so none is closed before."""
+        assert self.bench is not None
+        self._strategy = None
+        self._lent.leave_search(self.label)
         self.bench.closed = True
         self.phase = "claimed"
         self._timers.set(("claim", ""), now + CLAIM_LIFE)
@@ -381,18 +410,18 @@ class Attempt:
 
     # --- time, and the end
 
-    def finish(self, reason: str, text: str, *, now: float, tell: bool = True) -> None:
-        """End it: the sockets go, the peer is told."""
+    def finish(self, reason: str, text: str, *, now: float, tell: bool = True, heard: bool = False) -> None:
+        """End it: the sockets go, the peer is told; `heard`: it is the peer that ended it."""
         if self.phase == "ended":
             return
         self._drop_strategy(now)
-        if tell and reason not in UNSAID and self.phase != "preparing":
+        if tell and not heard and reason not in UNSAID and self.phase != "preparing":
             self._say(Stop(self.number, reason))
         self.phase = "ended"
         if self.bench is not None:
             self.bench.closed = True
         self._lent.holes.release(self.label)
-        self.end = End(STATES.get(reason, "failed"), reason, text)
+        self.end = End(STATES.get(reason, "failed"), reason, text, heard)
 
     def next_timeout(self) -> float | None:
         """When something is due."""
@@ -416,7 +445,9 @@ class Attempt:
         elif kind == "confirm" and self._hole is not None and self.bench is not None:
             self.bench.confirm(self._hole.via, self._hole.endpoint, now=now)
         elif kind in _OVERDUE:
-            self.finish(*_OVERDUE[kind], now=now)
+            reason, text = _OVERDUE[kind]
+            said_only = kind == "claim" and self._hole is None
+            self.finish(reason, "they say that a direct way is there; here none was proven" if said_only else text, now=now)
 
 
 _OVERDUE = {

@@ -163,6 +163,13 @@ class Budget:
         if (touched := self._silent.pop(key, None)) is not None:
             self._replied[key] = touched
 
+    def hold(self, via: SocketId, to: Endpoint, *, now: float) -> None:
+        """Something that is not paid from here keeps this entry alive in the NAT: it counts."""
+        key = (via, to.host, to.port)
+        self._silent.pop(key, None)
+        self._replied.pop(key, None)
+        self._replied[key] = now
+
     def room(self, *, now: float, leave: Leave = NOTHING) -> float:
         """Packets that may be sent now to new destinations."""
         self._rest(now)

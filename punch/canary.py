@@ -4,7 +4,8 @@
     answered in time        the budget may double, once a second
     two lost in a row       the budget is halved        the same for two round trips over twice the best one
 
-Canaries are not paid from the budget. They also keep the main socket's mapping alive while it is probed at.
+Canaries are not paid from the budget, but their entries count. They also keep the main socket's mapping alive while it
+is probed at.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ PATIENCE = 0.5
 SLACK = 0.05
 """Seconds a busy host may add to a round trip."""
 STRIKES = 2
+HELD = 2
+"""Servers, the best ones, towards which a host keeps its own mapping alive: entries like the canary's."""
 
 
 class Canary:
@@ -87,6 +90,8 @@ class Canary:
         if not servers or self._via is None:
             return
         server = servers[self._place % len(servers)]
+        for each in dict.fromkeys((*servers[:HELD], server)):
+            self._budget.hold(self._via, each, now=now)
         transaction = self._open.open(None, via=self._via, to=server, now=now)
         self._sent[transaction] = now
         self._out.append(SendDatagram(self._via, server, stun.question(transaction)))

@@ -29,8 +29,10 @@ class Pool:
         *,
         profile: NatProfile,
         entropy: random.Random,
+        reach: float = 1.0,
     ) -> None:
-        """`hosts`: the addresses that may be probed, at least one; `profile` may name more."""
+        """`hosts`: the addresses that may be probed, at least one; `profile` may name more; `reach`: how many probes
+        come from the address that holes are open to, of 1."""
         named = profile.hosts if profile.pooling == "arbitrary" else ()
         known = list(dict.fromkeys([*hosts, *(sample.host for sample in samples), *named]))
         counts = {host: ALIKE + sum(sample.host == host for sample in samples) for host in known}
@@ -42,7 +44,7 @@ class Pool:
         """How many of the holes each address has, of 1."""
         self.posteriors = {
             host: Posterior(
-                [s for s in samples if s.host == host], holes, profile=profile, entropy=entropy, share=share
+                [s for s in samples if s.host == host], holes, profile=profile, entropy=entropy, share=share * reach
             )
             for host, share in self.shares.items()
         }

@@ -24,6 +24,8 @@ LAST_ANSWER = 0.4
 """Seconds after the last probe in which an answer may still come."""
 STRIDE = 128
 """Holes that are asked for at once on top of the first."""
+MOST_SPREAD = 2.0
+"""So many times the ports of a search at most."""
 FAINT = 0.02
 """Chance of the likeliest port below which a search that looks uniform is the birthday's."""
 REFUSED = 40
@@ -105,20 +107,23 @@ class EasySide:
         host = desk.remote_host or (samples[0].host if samples else "")
         if all(sample.host != host for sample in samples):
             samples = tuple(structs.replace(sample, host=host) for sample in samples)
-        pool = Pool(samples, holes, [host], profile=self._plan.view(desk.remote), entropy=desk.entropy)
+        reach = 1.0 / max(1, len(desk.local.hosts)) if desk.local.pooling == "arbitrary" else 1.0
+        view = self._plan.view(desk.remote)
+        pool = Pool(samples, holes, [host], profile=view, entropy=desk.entropy, reach=reach)
         pool.open_more(self._open - len(holes))
         for tried in self._tried:
             pool.missed(*tried)
         self._pool, self._held = pool, None
         weights = pool.weights()
-        desk.plan(self._bound(weights))
+        desk.plan(self._bound(pool, weights))
         desk.note(f"{self.name}: {len(samples)} samples of theirs, {believed(weights)}", now=now)
         self._probe(now)
 
-    def _bound(self, weights: dict[str, float]) -> int:
+    def _bound(self, pool: Pool, weights: dict[str, float]) -> int:
+        """Ports at most; where holes are spread over several addresses, each address has to be searched."""
         plan = self._plan
         if weights["uniform"] > 0.5 and plan.uniform_ports:
-            return plan.uniform_ports
+            return round(plan.uniform_ports * min(MOST_SPREAD, 1.0 / max(pool.shares.values())))
         return plan.block_ports if weights["block"] + weights["cluster"] > 0.3 else plan.ports
 
     def _probe(self, now: float) -> None:
@@ -164,7 +169,7 @@ class EasySide:
             self._finish("exhausted", f"{count} ports tried: no bad luck any more; blocked, or no model fits", now)
         elif count % HANDFUL == 0 and self._held is None:
             weights = pool.weights()
-            if count >= self._bound(weights):
+            if count >= self._bound(pool, weights):
                 self._finish("exhausted", f"{count} ports tried, {believed(weights)}", now)
             elif (wanted := self._wanted(pool, weights)) > max(self._open, self._asked) and count:
                 self._asked = wanted
