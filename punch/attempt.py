@@ -17,9 +17,8 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from punch import probe as wire
-from punch.bench import Bench, Lent, Unused, Waits
+from punch.bench import Bench, Lent, Waits
 from punch.commands import SendSignal
-from punch.config import Mode
 from punch.events import AttemptStarted, Event, HoleOpened, State
 from punch.holes import Hole
 from punch.journal import describe
@@ -29,7 +28,7 @@ from punch.strategies.build import Setting, build
 from punch.strategies.choose import Choice
 from punch.strategies.desk import Strategy
 from punch.strategies.targets import find
-from punch.terms import choices, infeasible, kind, mode_of, reflexive, settle
+from punch.terms import choices, infeasible, reflexive, settle
 from punch.timers import Timers
 from punch.values import Endpoint, SocketId
 
@@ -68,21 +67,14 @@ FINAL = ("infeasible", "unvouched", "sockets")
 """Reasons of a strategy that end the attempt, whatever else could be tried."""
 LAST = {"silent": "no_answer", "refused": "budget", "unproven": "unproven"}
 """What the reason of the last strategy is called when nothing is left."""
-WORDS = (
-    *STATES,
-    *("exhausted", "no_answer", "unproven", "budget", "refused", "sockets", "unvouched", "blocked", "no_server"),
-    *("unmeasured", "peer_gone"),
-)
-"""All reasons there are; any other word of theirs counts as `exhausted`."""
-UNSAID = ("idle", "infeasible", "peer_off", "unmeasured")
+UNSAID = ("idle", "infeasible", "peer_off")
 """Reasons both sides find by themselves from the same offers."""
 HEARD = {"off": "peer_off", "network_changed": "peer_changed", "direct": "exhausted", "busy": "peer_busy"}
 """What a reason of theirs is for us."""
 TEXTS = {
     "off": "switched off here for this kind of pair",
     "peer_off": "switched off on their side",
-    "idle": "nothing has wanted this path yet; it goes direct when used",
-    "unmeasured": "how one of the NATs hands out ports is not measured yet",
+    "idle": "nothing has wanted this path yet; it is tried when used",
     "peer_busy": "their engine is busy with others; it asks us when our turn comes, or we ask again",
     "peer_changed": "their network changed",
     "exhausted": "they have nothing left to try",
@@ -95,8 +87,6 @@ class End(Struct, frozen=True):
     state: State
     reason: str
     text: str
-    heard: bool = False
-    """By the peer's word."""
 
 
 class Attempt:
@@ -114,7 +104,6 @@ class Attempt:
         self.began_here = False
         """We asked first."""
         self._lent = lent
-        self._modes: tuple[Mode, Mode] = ("auto", "auto")
         self._ours: Offer | None = None
         self._theirs: Offer | None = None
         self._timers: Waits = Timers()
@@ -219,24 +208,22 @@ class Attempt:
         self.phase = "running"
         self._ran_at = now
         self.peer.remote = theirs
-        self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs, now=now)
+        self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs)
         self.bench.note(f"we: {describe(ours.profile)}; they: {describe(theirs.profile)}", now=now)
         terms = settle(ours, theirs)
         self.peer.kind = terms.kind
         outlet = self._lent.outlet
         targets = find(
+            ours.profile,
             theirs.profile,
             self.bench.candidates,
             addresses=outlet.addresses,
-            one_site=self.bench.is_at_one_site(now=now),
             ipv6=outlet.main6 is not None,
         )
         self._setting = Setting(targets, reflexive(theirs), self.peer.first)
         self._choices = deque(choices(ours, theirs, first=self.peer.first))
         hopeless = infeasible(ours, theirs)
-        if mode_of(terms.kind, self._modes) == "off":
-            self.finish("off", TEXTS["off"], now=now)
-        elif hopeless:
+        if hopeless:
             self.finish("infeasible", hopeless, now=now)
         elif terms.reason:
             self.finish(terms.reason, TEXTS[terms.reason], now=now)
@@ -297,14 +284,6 @@ class Attempt:
 
     # --- what comes in
 
-    def obey(self, modes: tuple[Mode, Mode], *, now: float) -> None:
-        """The settings for this peer, now and from now on."""
-        self._modes = modes
-        if self._theirs is not None and self._ours is not None and self.bench is not None:
-            which = kind(self._ours.profile, self._theirs.profile)
-            if mode_of(which, modes) == "off":
-                self.finish("off", TEXTS["off"], now=now)
-
     def heard(self, signal: Signal, *, now: float) -> None:
         """Their side says something about this attempt."""
         if self.phase == "ended":
@@ -326,35 +305,34 @@ class Attempt:
         if reason == "direct" and self.phase in ("running", "claimed"):
             self._wait_for_proof(now)
             return
-        ours = HEARD.get(reason, reason) if reason in WORDS else "exhausted"
-        self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, heard=True)
+        ours = HEARD.get(reason, reason) if reason.isidentifier() else "exhausted"
+        self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, tell=False)
 
-    def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
-        """A valid probe of theirs came: it is answered, and where it came from is a hole."""
+    def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
+        """A valid probe of theirs came; False: it is not to be answered."""
         if self.bench is None or self.phase not in ("running", "claimed"):
-            return "probe_late"
+            return False
         if self._hole is not None and via != self._hole.via:
-            return "probe_socket"
-        if why := self.bench.answer(probe, source, via=via, now=now):
-            return why
+            return False
+        if not self.bench.answer(probe, source, via=via, now=now):
+            return False
         self._claim(via, source, now)
-        return ""
+        return True
 
-    def answered(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
-        """A valid answer came: where it came from is a hole, if that is where the probe went or might have gone."""
+    def answered(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
+        """A valid answer came; False: to nothing we sent."""
         if self.bench is None or self.phase not in ("running", "claimed"):
-            return "probe_late"
+            return False
         sent_to = self.bench.is_own(probe, via)
         if sent_to is None:
-            return "answer_unasked"
-        self._lent.outlet.answered(via, sent_to, proven=sent_to == source)
-        if sent_to != source and not self.bench.may_go(source, now=now):
-            return "probe_source"
+            return False
+        self._lent.outlet.answered(via, sent_to)
         self._claim(via, source, now)
-        return ""
+        return True
 
     def _claim(self, via: SocketId, endpoint: Endpoint, now: float) -> None:
         assert self.bench is not None
+        self._lent.outlet.answered(via, endpoint)
         if self._hole is not None:
             return
         lifetimes = [each for each in (self.bench.local.lifetime, self.bench.remote.lifetime) if each is not None]
@@ -410,18 +388,18 @@ class Attempt:
 
     # --- time, and the end
 
-    def finish(self, reason: str, text: str, *, now: float, tell: bool = True, heard: bool = False) -> None:
-        """End it: the sockets go, the peer is told; `heard`: it is the peer that ended it."""
+    def finish(self, reason: str, text: str, *, now: float, tell: bool = True) -> None:
+        """End it: the sockets go, the peer is told."""
         if self.phase == "ended":
             return
         self._drop_strategy(now)
-        if tell and not heard and reason not in UNSAID and self.phase != "preparing":
+        if tell and reason not in UNSAID and self.phase != "preparing":
             self._say(Stop(self.number, reason))
         self.phase = "ended"
         if self.bench is not None:
             self.bench.closed = True
         self._lent.holes.release(self.label)
-        self.end = End(STATES.get(reason, "failed"), reason, text, heard)
+        self.end = End(STATES.get(reason, "failed"), reason, text)
 
     def next_timeout(self) -> float | None:
         """When something is due."""
@@ -445,9 +423,7 @@ class Attempt:
         elif kind == "confirm" and self._hole is not None and self.bench is not None:
             self.bench.confirm(self._hole.via, self._hole.endpoint, now=now)
         elif kind in _OVERDUE:
-            reason, text = _OVERDUE[kind]
-            said_only = kind == "claim" and self._hole is None
-            self.finish(reason, "they say that a direct way is there; here none was proven" if said_only else text, now=now)
+            self.finish(*_OVERDUE[kind], now=now)
 
 
 _OVERDUE = {
