@@ -123,6 +123,13 @@ class ProblemOver(Struct, frozen=True):
     code: str
 
 
+class FaultMet(Struct, frozen=True):
+    """The program itself met a fault and goes on without what met it."""
+
+    place: str
+    """What and where: `IndexError at engine.py:56`."""
+
+
 class WallClockJumped(Struct, frozen=True):
     """Wall time jumped by over 30 s against `now`."""
 
@@ -147,6 +154,7 @@ Fact = (
     | PingAsked
     | ProblemFound
     | ProblemOver
+    | FaultMet
     | WallClockJumped
     | LeaveAsked
 )

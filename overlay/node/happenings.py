@@ -90,6 +90,7 @@ class Happenings:
         rooms.out.append(port.PutLabel(event.label, event.peer, False))
         rooms.out.append(port.PutOffloads(event.peer, event.offloads))
         rooms.problems.over("wrong_secret")
+        rooms.problems.over("udp_blocked")
 
     def _open_key(self, event: session.OpenKeyReady, *, now: float) -> None:
         self._rooms.out.append(
@@ -140,6 +141,7 @@ class Happenings:
         rooms.out.append(port.DropPeer(peer))
         rooms.paths.tell(paths_told.SessionDown(peer), now=now)
         rooms.gossip.tell(gossip_told.SessionDown(peer), now=now)
+        self._show_blocked(now=now)
 
     def _secret_refused(self, event: session.SecretRefused, *, now: float) -> None:
         rooms, link = self._rooms, event.link
@@ -238,8 +240,12 @@ class Happenings:
         rooms.gossip.tell(gossip_told.SelfChanged(endpoints, links, rooms.relay_on, nat), now=now)
 
     def _nat_seen(self, event: paths.NatSeen, *, now: float) -> None:
+        self._show_blocked(now=now)
+
+    def _show_blocked(self, *, now: float) -> None:
+        """Whether UDP is blocked here, as far as is known: a session shows that it is not."""
         problems = self._rooms.problems
-        if event.profile.blocked:
+        if self._rooms.paths.punching.profile.blocked:
             problems.found(
                 "udp_blocked",
                 "No UDP comes back from any server: something on this network blocks it.",

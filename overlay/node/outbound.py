@@ -25,7 +25,9 @@ from overlay.wire.messages import Carried, Heard, Message, Signal
 from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
 
 VOUCHED = 3
-"""Times we tell an end of a circuit where we hear the other from: at once, and with the next seconds' counters."""
+"""Times we tell an end of a circuit where we hear the other from: at once, and with the next seconds' counters ..."""
+VOUCH_EVERY = 30.0
+"""... and seconds until we do so again where the circuit is used: such a word is good for 90."""
 CARRIED_LINKS = 7
 """Links a handshake may still cross behind the first relay (8 in all: protocol section 7)."""
 
@@ -142,7 +144,7 @@ class Outbound:
     def _put_forward(self, command: relay.Forward, *, now: float) -> None:
         self._rooms.forwards[command.label] = command
         self.install_forward(command)
-        self._vouch(command.target, command.source, now=now)
+        self._vouch(command.target, command.source, used=True, now=now)
 
     def install_forward(self, command: relay.Forward) -> None:
         """Tell the plane where frames of a carried circuit come from and go to now."""
@@ -158,19 +160,24 @@ class Outbound:
             )
 
     def vouch(self, *, now: float) -> None:
-        """Tell both ends of each circuit we carry where we hear the other from: a few times, as nobody answers."""
+        """Tell both ends of each circuit we carry where we hear the other from: a few times, as nobody answers, and
+        again as long as it is used (`rooms.used` knows the last second's)."""
         rooms = self._rooms
-        pairs = dict.fromkeys((each.target, each.source) for each in rooms.forwards.values())
-        for to, about in pairs:
-            self._vouch(to, about, now=now)
-        rooms.vouched = {key: times for key, times in rooms.vouched.items() if key[:2] in pairs}
+        pairs: dict[tuple[NodeId, NodeId], bool] = {}
+        for label, each in rooms.forwards.items():
+            for pair in ((each.target, each.source), (each.source, each.target)):
+                pairs[pair] = pairs.get(pair, False) or label in rooms.used
+        for (to, about), used in pairs.items():
+            self._vouch(to, about, used=used, now=now)
+        rooms.vouched = {key: said for key, said in rooms.vouched.items() if key[:2] in pairs}
 
-    def _vouch(self, to: NodeId, about: NodeId, *, now: float) -> None:
+    def _vouch(self, to: NodeId, about: NodeId, *, used: bool, now: float) -> None:
         rooms, way = self._rooms, self._rooms.paths.neighbour(to)
         for host in dict.fromkeys(endpoint.host for endpoint in rooms.paths.endpoints_of(about)):
-            times = rooms.vouched.get((to, about, host), 0)
-            if way is not None and times < VOUCHED:
-                rooms.vouched[to, about, host] = times + 1
+            times, last = rooms.vouched.get((to, about, host), (0, now))
+            due = times < VOUCHED or (used and now - last >= VOUCH_EVERY)
+            if way is not None and due:
+                rooms.vouched[to, about, host] = times + 1, now
                 self.send(to, way.where, Heard(about, host), now=now)
 
     def _stop_forward(self, command: relay.StopForward, *, now: float) -> None:

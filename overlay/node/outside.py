@@ -45,6 +45,7 @@ class Outside:
             told.PingAsked: self._ping,
             told.ProblemFound: self._problem,
             told.ProblemOver: self._problem_over,
+            told.FaultMet: self._fault,
             told.WallClockJumped: self._wall_clock,
             told.LeaveAsked: self._leave,
             port.TrafficWaiting: self._waiting,
@@ -119,6 +120,15 @@ class Outside:
     def _problem_over(self, fact: told.ProblemOver, *, now: float) -> None:
         self._rooms.problems.over(fact.code)
 
+    def _fault(self, fact: told.FaultMet, *, now: float) -> None:
+        self._rooms.drop("fault")
+        self._rooms.problems.found(
+            "fault",
+            f"This program met a fault of its own: {fact.place}. It goes on without what met it.",
+            "Report it with what `overlay logs` shows; ending the node and joining again may help meanwhile.",
+            now=now,
+        )
+
     def _wall_clock(self, fact: told.WallClockJumped, *, now: float) -> None:
         self._rooms.session.tell(session.WallClockJumped(), now=now)
 
@@ -158,7 +168,6 @@ class Outside:
                 rooms.heard[node] = each.last_rx
                 rooms.gossip.tell(gossip.Heard(node), now=now)
         self._circuits_used(before, now=now)
-        self._outbound.vouch(now=now)
         for node in [key for key, gone in rooms.departed.items() if now - gone.since > DAY]:
             del rooms.departed[node]
 
@@ -168,6 +177,7 @@ class Outside:
             new = total - before.carried.get(label, (0, 0.0))[0]
             if new > 0:
                 rooms.used[label] = rooms.used.get(label, 0) + new
+        self._outbound.vouch(now=now)
         if rooms.used:
             rooms.relay.tell(relay.CircuitsUsed(tuple(rooms.used.items())), now=now)
             rooms.used.clear()

@@ -69,8 +69,8 @@ class Rooms:
         self.counters = Counters({}, {}, {})
         self.used: dict[Label, int] = {}
         """Bytes by circuit label since `relay` was last told."""
-        self.vouched: dict[tuple[NodeId, NodeId, str], int] = {}
-        """(to, about, host) -> how often we said that we hear that member from that host."""
+        self.vouched: dict[tuple[NodeId, NodeId, str], tuple[int, float]] = {}
+        """(to, about, host) -> how often and when last we said that we hear that member from that host."""
         self.drops: dict[str, int] = {}
         self.left = False
         self.partial = Reassembly()

@@ -119,7 +119,7 @@ class Problem(Struct, frozen=True):
 
     code: str
     """wrong_secret, no_peer, udp_blocked, address_conflict, subnet_conflict, name_conflict, duplicate_id, port_moved,
-    old_version."""
+    old_version, fault, ..."""
     text: str
     fix: str
     since_s: float

@@ -138,8 +138,15 @@ class Board:
             return
         for timer in (Timer.CHALLENGE, Timer.SIZE, Timer.HOLE):
             self.timers.clear((timer, (peer.node, where)))
-        if isinstance(where, Direct) and self.engine_sockets.pop(where.via, None) is not None:
-            self.out.append(CloseSocket(where.via))
+        if isinstance(where, Direct):
+            self.release(where.via)
+
+    def release(self, socket: SocketId) -> None:
+        """Close a socket that the engine asked for, unless some way of somebody leads by it."""
+        keys = (where for peer in self.peers.values() for where in peer.ways)
+        if socket in self.engine_sockets and not any(isinstance(key, Direct) and key.via == socket for key in keys):
+            del self.engine_sockets[socket]
+            self.out.append(CloseSocket(socket))
 
     def own_lifetime(self, *, now: float) -> float | None:
         """Seconds to count on for mappings of our own NAT; None: as long as any keepalive needs."""

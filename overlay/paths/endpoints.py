@@ -23,6 +23,8 @@ _PRIVATE = tuple(
 )
 """Protocol section 5; documentation ranges count as public."""
 
+LOWEST_PORT = 1024
+"""Ports below are the system's (RFC 6335): only one that a peer names as its own gets packets (protocol section 9)."""
 _LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -66,6 +68,11 @@ class Surroundings(Struct, frozen=True):
         """Our own addresses."""
         return tuple(text for text, _, _ in self.addresses)
 
+    def broadcasts(self) -> tuple[str, ...]:
+        """The broadcast addresses of our IPv4 subnets; those of two addresses or one have none (RFC 3021)."""
+        nets = [ipaddress.ip_interface(f"{text}/{length}").network for text, length, _ in self.addresses]
+        return tuple(str(net.broadcast_address) for net in nets if net.version == 4 and net.prefixlen < 31)
+
 
 def may_dial(endpoint: Endpoint, *, around: Surroundings, shares_public: bool) -> bool:
     """Whether an endpoint out of a record may get packets of ours.
@@ -75,9 +82,18 @@ def may_dial(endpoint: Endpoint, *, around: Surroundings, shares_public: bool) -
     kind = scope(endpoint.host)
     if kind == "never" or endpoint.port == 0 or endpoint.transport != "udp" or around.is_overlay(endpoint.host):
         return False
-    if endpoint.host in around.own_hosts() or "%" in endpoint.host:
+    if endpoint.host in around.own_hosts() or endpoint.host in around.broadcasts() or "%" in endpoint.host:
         return False
     return kind == "public" or around.on_link(endpoint.host) or shares_public
+
+
+def may_claim(
+    endpoint: Endpoint, named: Iterable[tuple[Endpoint, str]], *, around: Surroundings, shares_public: bool
+) -> bool:
+    """Whether a way may lead to where a probe came from: as for one that is dialled, and never to a port of the
+    system's that the record `named` not."""
+    system = endpoint.port < LOWEST_PORT and all(endpoint != each for each, _ in named)
+    return not system and may_dial(endpoint, around=around, shares_public=shares_public)
 
 
 def own_endpoints(

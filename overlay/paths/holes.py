@@ -2,7 +2,7 @@
 
 HoleOpened --> claimed --Challenge answered--> proven: both ways until more comes by it --> in use
                   |                                                                          |
-                  +-- not in time --> HoleRefused, socket closed     5 min without traffic --+--> relay, socket closed
+   unfair, or     +-- not in time --> HoleRefused, socket closed     5 min without traffic --+--> relay, socket closed
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from overlay.paths import commands as do
 from overlay.paths.board import Board, Timer
+from overlay.paths.endpoints import may_claim
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.values import Direct, NodeId
-from punch.commands import CloseSocket
 from punch.events import HoleOpened
 from punch.facts import HoleRefused
 from punch.values import Endpoint, SocketId
@@ -31,6 +31,8 @@ RELAY_WAIT = 2.0
 """Seconds a relay has to be found before a hole is let go ..."""
 RELAY_AGAIN = 60.0
 """... and until it is looked for again, where there is none: then the hole stays."""
+MOST_CLAIMED = 8
+"""Holes of one peer that wait for their proof; more are refused."""
 MOST_REMEMBERED = 8
 """Holes of one peer that are remembered."""
 
@@ -49,19 +51,33 @@ class Holes:
     def claim(self, event: HoleOpened, *, now: float) -> None:
         """A probe came through: the socket is ours now, and the hole is to be proven."""
         peer, where = self._board.peers.get(NodeId(event.peer)), Direct(event.via, event.endpoint)
-        if peer is None or not peer.session or self._board.leaving:
-            self._close(event.via)
+        if peer is None or not self._is_fair(peer, event.endpoint):
+            self._board.release(event.via)
             self._refuse(HoleRefused(event.peer, event.via, event.endpoint), now=now)
             return
         way = peer.way(where, peer.label)
         way.hole, way.lifetime = True, event.lifetime
-        way.routable, way.candidate = True, False
+        way.candidate = False
         self._remember(peer, event.endpoint, event.lifetime)
         if way.proven:
             return
         self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
         self._board.timers.set((Timer.HOLE, (peer.node, where)), now + PROOF_WITHIN)
         self._proving.ask(peer, way, now=now)
+
+    def _is_fair(self, peer: Peer, endpoint: Endpoint) -> bool:
+        """Whether a hole may be claimed: whoever makes probes names their source at will."""
+        board = self._board
+        if not peer.session or board.leaving:
+            return False
+        if not may_claim(endpoint, peer.endpoints, around=board.around, shares_public=peer.shares_public):
+            board.drop("hole_endpoint")
+            return False
+        claimed = [way for way in peer.ways.values() if way.hole and not (way.proven or way.candidate)]
+        if len(claimed) >= MOST_CLAIMED:
+            board.drop("hole_claims")
+            return False
+        return True
 
     def _remember(self, peer: Peer, endpoint: Endpoint, lifetime: float | None) -> None:
         peer.holes.pop(endpoint, None)
@@ -122,7 +138,3 @@ class Holes:
         peer.watched = True
         self._board.drop_way(peer, where)
         self._board.settle(peer, now=now)
-
-    def _close(self, socket: SocketId) -> None:
-        if self._board.engine_sockets.pop(socket, None) is not None:
-            self._board.out.append(CloseSocket(socket))

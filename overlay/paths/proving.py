@@ -8,7 +8,7 @@ from overlay.paths.board import Board, Timer
 from overlay.paths.endpoints import may_dial, scope
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
-from overlay.paths.way import BASE_SIZE, FIRST_WAIT, SIZES, TRIES, Way
+from overlay.paths.way import BASE_SIZE, FIRST_WAIT, SIZES, SMALL, TRIES, Way
 from overlay.values import Direct
 from overlay.wire.messages import Answer, Challenge
 from punch.values import Endpoint
@@ -25,6 +25,8 @@ SIZE_AGAIN = 30.0
 """Seconds at base size until larger ones are tried again."""
 MOST_ENDPOINTS = 12
 """Endpoints of one record that get Challenges (protocol section 5)."""
+MOST_CANDIDATES = 8
+"""Unproven sources of one peer at a time."""
 AMPLIFICATION = 3
 """Bytes sent to an unproven source for each byte it sent (protocol section 5)."""
 
@@ -52,7 +54,7 @@ class Proving:
             return
         fair = known or way.candidate or not isinstance(where, Direct)
         if fair or (isinstance(where, Direct) and self._board.may_knock(where.endpoint, now=now)):
-            self._challenge(peer, way, BASE_SIZE, now=now)
+            self._challenge(peer, way, way.first_size(), now=now)
         wait = min(LAST_WAIT, FIRST_WAIT * 2.0**way.tries)
         way.tries += 1
         self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
@@ -65,7 +67,7 @@ class Proving:
         self._board.out.append(do.SendOn(peer.node, way.where, Challenge(token), pad=size))
 
     def _unanswered(self, peer: Peer, way: Way, *, now: float) -> None:
-        if way.proven and not way.doubtful:
+        if way.carries and not way.doubtful:
             return
         way.doubt()
         self._board.drop_way(peer, way.where)
@@ -97,6 +99,8 @@ class Proving:
     def challenged(self, peer: Peer, where: Where, message: Challenge, size: int, *, now: float) -> None:
         """The peer asks: answer on the same way, alike in size."""
         way = peer.ways.get(where)
+        if way is None and isinstance(where, Direct) and self._board.around.is_overlay(where.endpoint.host):
+            return
         if way is None or way.spend(size):
             self._board.out.append(do.SendOn(peer.node, where, Answer(message.token), pad=size))
         if way is not None and not way.proven and peer.session:
@@ -122,6 +126,8 @@ class Proving:
             # The relay goes on beside it until something more came through.
             way.doubtful = True
             self._board.timers.set((Timer.HOLE, (peer.node, where)), now)
+        if first and not way.carries:
+            self.ask(peer, way, now=now)
         if first and way.moved:
             self._leave_old(peer, way, now=now)
         self._board.settle(peer, now=now)
@@ -146,15 +152,25 @@ class Proving:
             return
         way = self._board.fresh_way(peer, where)
         if way is None:
-            if not highest or peer.let_go.get(where.endpoint, 0.0) > now:
+            if not highest or peer.let_go.get(where.endpoint, 0.0) > now or not self._is_welcome(peer, where):
                 return
             way = peer.way(where, peer.label)
             way.candidate = way.moved = True
             way.hole = where.endpoint in peer.holes or where.via in self._board.engine_sockets
             way.lifetime = peer.holes.get(where.endpoint)
         way.allowance += AMPLIFICATION * size
-        if not way.proven and (not way.candidate or way.allowance >= BASE_SIZE):
+        if not way.proven and (not way.candidate or way.allowance >= SMALL):
             self.ask(peer, way, now=now)
+
+    def _is_welcome(self, peer: Peer, where: Direct) -> bool:
+        """Whether one more source may become a candidate."""
+        if self._board.around.is_overlay(where.endpoint.host):
+            self._board.drop("source_overlay")
+            return False
+        if sum(way.candidate and not way.proven for way in peer.ways.values()) >= MOST_CANDIDATES:
+            self._board.drop("source_candidates")
+            return False
+        return True
 
     def try_endpoints(self, peer: Peer, *, now: float) -> None:
         """Challenge what the peer's record names, over the session there is."""

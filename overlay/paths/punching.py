@@ -12,9 +12,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
+from overlay.paths.endpoints import scope
 from overlay.paths.holes import Holes
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
@@ -70,9 +73,11 @@ class Punching:
         self._waiting: dict[NodeId, told.ProbeKeys] = {}
         """... and those to which no way is proven yet."""
         self._wanted: dict[NodeId, float] = {}
+        self._words: dict[tuple[NodeId, NodeId], str] = {}
+        """(peer, relay) -> where the relay hears the peer, while the circuit between is not proven yet."""
         self._hosts: dict[NodeId, str] = {}
         """Where we hear peers from, as last told."""
-        self._network: tuple[str, tuple[str, ...]] | None = None
+        self._network: tell.NetworkChanged | None = None
         self._told: tuple[Any, ...] = ((), tell.ServersKnown(()))
         """Candidates and servers as last told."""
         self._servers.name(stun.servers, now=now)
@@ -107,6 +112,8 @@ class Punching:
             peer = board.peers.get(node)
             if peer is not None and peer.current:
                 self._introduce(peer, now=now)
+        for (node, by), host in list(self._words.items()):
+            self._take_word(node, by, host, now=now)
         while busy:
             busy = board.stale or bool(board.turned)
             if board.stale:
@@ -170,13 +177,15 @@ class Punching:
 
     def network_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
         """Addresses or gateway are others now."""
-        network = _key(fact), tuple(address for address, _, _ in fact.addresses)
+        around = self._board.around
+        inner, broadcasts = tuple(str(net) for net in around.overlay), around.broadcasts()
+        network = tell.NetworkChanged(_key(fact), around.own_hosts(), inner, broadcasts)
         if network == self._network:
             return
         first, self._network = self._network is None, network
         self.reflexive.clear()
         self._board.lifetime, self._board.unsure_until = None, now + UNSURE
-        self._engine.tell(tell.NetworkChanged(*network), now=now)
+        self._engine.tell(network, now=now)
         if not first:
             self._servers.resolve(now=now)
 
@@ -207,6 +216,7 @@ class Punching:
         """No session with a peer is left."""
         self._wanted.pop(node, None)
         self._hosts.pop(node, None)
+        self._words = {key: host for key, host in self._words.items() if key[0] != node}
         self._waiting.pop(node, None)
         if node in self._keyed:
             del self._keyed[node]
@@ -236,7 +246,7 @@ class Punching:
             self._board.drop("signal_early")
 
     def host_heard(self, fact: told.HostHeard, *, now: float) -> None:
-        """A member vouches for a peer's address."""
+        """A member vouches for a peer's address: it counts if that is the relay the peer is reached by."""
         try:
             host = str(ipaddress.ip_address(fact.host))
         except ValueError:
@@ -245,7 +255,21 @@ class Punching:
         if fact.by == fact.peer or fact.peer == self._board.own:
             self._board.drop("heard_foreign")
             return
-        self._engine.tell(tell.Heard(fact.peer, host, fact.by), now=now)
+        if not self._take_word(fact.peer, fact.by, host, now=now):
+            self._board.drop("heard_unasked")
+
+    def _take_word(self, node: NodeId, by: NodeId, host: str, *, now: float) -> bool:
+        """Tell the engine once the circuit over `by` is proven; until then keep the word. False: there is none."""
+        self._words.pop((node, by), None)
+        peer = self._board.peers.get(node)
+        way = peer.ways.get(by) if peer is not None else None
+        if peer is None or way is None:
+            return False
+        if peer.session and way.proven:
+            self._engine.tell(tell.Heard(node, host, by), now=now)
+        else:
+            self._words[node, by] = host
+        return True
 
     # --- settings ---
 
@@ -280,7 +304,7 @@ class Punching:
 
     def say_profile(self) -> None:
         """The profile has settled."""
-        profile = self._engine.profile
+        profile = self.profile
         self._board.lifetime = None if profile.open else profile.lifetime
         if profile.open:
             self._board.unsure_until = 0.0
@@ -305,8 +329,11 @@ class Punching:
 
     @property
     def profile(self) -> NatProfile:
-        """What is known of our own NAT."""
-        return self._engine.profile
+        """What is known of our own NAT; nothing blocks UDP where a session stands, whoever does not answer."""
+        profile = self._engine.profile
+        if profile.blocked and any(peer.session for peer in self._board.peers.values()):
+            return structs.replace(profile, blocked=False)
+        return profile
 
     @property
     def undecided(self) -> tuple[str, ...]:
@@ -327,6 +354,18 @@ class Punching:
 
 
 def _key(fact: told.AddressesChanged) -> str:
-    """Names a network by its gateway and prefixes; addresses inside a prefix change, temporary ones daily."""
-    nets = [str(ipaddress.ip_interface(f"{address}/{length}").network) for address, length, _ in fact.addresses]
-    return " ".join((fact.gateway, *dict.fromkeys(nets)))
+    """Names a network by its gateway and the prefix that leads there: what else comes and goes, a bridge, a VPN, has
+    no part in our NAT. Where no prefix does, by the public ones; addresses in a prefix change, temporary ones daily.
+    """
+    nets = [ipaddress.ip_interface(f"{address}/{length}").network for address, length, _ in fact.addresses]
+    near = [net for net in nets if _address(fact.gateway) in net]
+    public = [net for net in nets if scope(str(net.network_address)) == "public"]
+    return " ".join(dict.fromkeys((fact.gateway, *(str(net) for net in near or public or nets)))).strip()
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address a gateway goes by; the unspecified one where it has another name, or none."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return ipaddress.IPv4Address(0)

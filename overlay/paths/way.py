@@ -14,6 +14,8 @@ BASE_SIZE = 1200
 """UDP payload bytes that every path carries (protocol section 5)."""
 SIZES = (1372, 1412, 1452, 1472)
 """Sizes tried above the base (protocol section 5): common tunnels, IPv6 and IPv4 on a 1,500-byte link."""
+SMALL = 100
+"""UDP payload bytes of a Challenge to where nobody answered yet: one probe (36 bytes) pays for it three times over."""
 TRIES = 4
 """Packets an endpoint gets before it is left alone (protocol section 5)."""
 FIRST_WAIT = 0.25
@@ -27,6 +29,7 @@ class Way:
         "_pending",
         "allowance",
         "candidate",
+        "carries",
         "dialled",
         "doubtful",
         "heard_at",
@@ -57,6 +60,8 @@ class Way:
         """The peer itself came this way with its newest frame: once proven, traffic moves here."""
         self.tries = 0
         self.size = BASE_SIZE
+        self.carries = False
+        """An Answer of the base size came: what was proven by a small one is to show that soon."""
         self.sized = 0
         """How often larger sizes were tried since the proof."""
         self.rtt = RoundTrip()
@@ -94,6 +99,7 @@ class Way:
         sent, size = entry
         self.rtt.sample(now - sent)
         self.size = max(self.size, size)
+        self.carries = self.carries or size >= BASE_SIZE
         self.tries = 0
         self.routable, self.candidate = True, False
         if self.proven_at is None:
@@ -103,6 +109,13 @@ class Way:
     def owns(self, token: bytes) -> bool:
         """True when `token` was sent on this way and is not answered yet."""
         return token in self._pending
+
+    def first_size(self) -> int:
+        """Bytes of the next Challenge that is to prove the way: small, where the source may be forged."""
+        if self.proven:
+            return BASE_SIZE
+        forged = (self.candidate and self.allowance < BASE_SIZE) or (self.hole and not self.routable)
+        return SMALL if forged else BASE_SIZE
 
     def spend(self, size: int) -> bool:
         """Whether `size` more bytes may go here; taken from a candidate's allowance."""
@@ -117,6 +130,7 @@ class Way:
         self.proven_at = None
         self.doubtful = False
         self.size = BASE_SIZE
+        self.carries = False
         self.sized = 0
         self._pending.clear()
 

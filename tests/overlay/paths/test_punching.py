@@ -2,106 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from typing import Any, cast
-
 import pytest
 
 from overlay.paths import commands as do
 from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths import punching
-from overlay.paths.paths import Paths
-from overlay.values import Direct, Label, NodeId, Relayed
-from overlay.wire.messages import Answer, Challenge, Ping
+from overlay.values import Direct, Label
+from overlay.wire.messages import Challenge, Ping
 from punch import facts as tell
 from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
 from punch.config import PunchConfig, StunConfig
 from punch.events import HoleOpened, ProfileChanged, ReflexiveFound
 from punch.signals import Stop
 from punch.values import NatProfile, SocketId, udp
+from tests.kit.room import BOB, BOB_END, FRESH, HOME, OWN, VPS, VPS_END, Room
 from tests.kit.scripted import ScriptedEngine
-
-OWN, VPS, BOB = (NodeId(bytes((n,)) * 32) for n in (1, 2, 3))
-HOME, VPS_END, BOB_END = udp("192.168.1.2", 27182), udp("198.51.100.1", 27182), udp("203.0.113.9", 4000)
-FRESH = SocketId(9)
-
-
-class Room:
-    """A room with a session to vps, over which bob is relayed, and a scripted engine."""
-
-    def __init__(self, servers: tuple[str, ...] = ()) -> None:
-        self.now = 0.0
-        stun = StunConfig(servers=servers)
-        self.paths = Paths(own=OWN, overlay=(), punch=PunchConfig(), stun=stun, entropy=random.Random(1), now=0.0)
-        self.engine = cast(ScriptedEngine, self.paths.punching._engine)
-        self.out: list[do.Command] = []
-        self.tell(told.SocketOpened(SocketId(1), udp("0.0.0.0", 27182)))
-        self.tell(told.SocketOpened(SocketId(2), udp("0.0.0.0", 27183), role="alternate"))
-        self.tell(told.AddressesChanged(((HOME.host, 24, "eth0"),), "192.168.1.1"))
-
-    def tell(self, fact: told.Fact) -> None:
-        """Tell, and answer every Challenge that goes by a way that works."""
-        self.paths.tell(fact, now=self.now)
-        self._drain()
-
-    def _drain(self) -> None:
-        while new := list(self.paths.commands()):
-            self.out += new
-            for each in new:
-                if isinstance(each, do.SendOn) and isinstance(each.message, Challenge) and self.answers(each.where):
-                    heard = told.MessageHeard(each.peer, each.where, each.pad, Answer(each.message.token))
-                    self.paths.tell(told.Heard(each.peer, each.where, each.pad, True), now=self.now)
-                    self.paths.tell(heard, now=self.now)
-
-    works: tuple[Any, ...] = (Direct(SocketId(1), VPS_END), VPS)
-
-    def answers(self, where: Any) -> bool:
-        return where in self.works
-
-    def run(self, seconds: float) -> None:
-        """Let time pass."""
-        until = self.now + seconds
-        while (at := self.paths.next_timeout()) is not None and at <= until:
-            self.now = max(self.now, at)
-            self.paths.handle_timeout(now=self.now)
-            self._drain()
-        self.now = until
-
-    def meet(self) -> None:
-        """vps directly, bob over it; probe keys of both."""
-        self.tell(told.SessionUp(VPS, Direct(SocketId(1), VPS_END), Label(5), True, "203.0.113.77:1000"))
-        self.tell(told.ProbeKeys(VPS, 0, b"s" * 32, b"o" * 32))
-        self.tell(told.MemberKnown(BOB, ((BOB_END, "stun"),)))
-        self.tell(told.CircuitReady(BOB, VPS, Label(6)))
-        self.tell(told.SessionUp(BOB, Relayed(VPS, BOB), Label(7), False, None))
-        self.tell(told.ProbeKeys(BOB, 3, b"a" * 32, b"b" * 32))
-
-    def asked(self, kind: type[Any]) -> list[Any]:
-        """Commands of one kind so far; they are forgotten."""
-        found = [each for each in self.out if isinstance(each, kind)]
-        self.out = [each for each in self.out if not isinstance(each, kind)]
-        return found
-
-    def happens(self, *events: Any) -> None:
-        """The engine tells something."""
-        self.engine.happens.extend(events)
-        self.paths.receive(b"\x08", BOB_END, via=SocketId(1), now=self.now)
-        self._drain()
-
-    def asks(self, *commands: Any) -> None:
-        """The engine asks for something."""
-        self.engine.asks.extend(commands)
-        self.paths.receive(b"\x08", BOB_END, via=SocketId(1), now=self.now)
-        self._drain()
-
-    def hole(self, *, works: bool, lifetime: float | None = 20.0) -> Direct:
-        """A probe of bob came through a fresh socket."""
-        where = Direct(FRESH, BOB_END)
-        self.works = (*self.works, where) if works else self.works
-        self.tell(told.SocketOpened(FRESH, udp("0.0.0.0", 50_000), 1, "engine"))
-        self.happens(HoleOpened(BOB, FRESH, BOB_END, lifetime))
-        return where
 
 
 @pytest.fixture
@@ -113,7 +29,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Room:
 def test_sockets_network_and_candidates_are_told(room: Room) -> None:
     assert [(each.socket, each.role) for each in room.engine.told(tell.SocketOpened)] == [(1, "main"), (2, "alternate")]
     assert room.engine.told(tell.NetworkChanged) == [
-        tell.NetworkChanged("192.168.1.1 192.168.1.0/24", (HOME.host,)),
+        tell.NetworkChanged("192.168.1.1 192.168.1.0/24", (HOME.host,), broadcast=("192.168.1.255",)),
     ]
     (candidates,) = room.engine.told(tell.CandidatesChanged)
     assert [(each.endpoint, each.kind) for each in candidates.candidates] == [(HOME, "local")]
