@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
 from overlay.errors import OverlayError
@@ -25,11 +26,11 @@ class KeyLog:
         """Create or lengthen the file.
 
         Raises:
-            OverlayError: it cannot be written, or others may read it (code `debug_keys`).
+            OverlayError: it cannot be written, or others may read it: it is no plain file, another user's, or has a
+                second name (code `debug_keys`).
         """
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            os.fchmod(self._file, 0o600)
+            self._file = _open(path)
         except OSError as error:
             text = f"the keys cannot be written to {path}: {error.strerror or error}"
             raise OverlayError(text, "name another file, or leave out --debug-keys", code="debug_keys") from None
@@ -55,3 +56,22 @@ class KeyLog:
     def close(self) -> None:
         """No key is written any more."""
         os.close(self._file)
+
+
+def _open(path: Path) -> int:
+    """The file, ours alone; a pipe that nobody reads does not hold us up (O_NONBLOCK, open(2))."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = os.open(path, flags, 0o600)
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("it is no plain file")
+        if found.st_uid != os.geteuid():
+            raise OSError("it belongs to another user")
+        if found.st_nlink != 1:
+            raise OSError("it has a second name")
+        os.fchmod(file, 0o600)
+    except OSError:
+        os.close(file)
+        raise
+    return file

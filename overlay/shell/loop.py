@@ -7,8 +7,12 @@ node.commands() --> plane, udp, device, storage, resolver        node.events() -
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from overlay.dataplane import port
@@ -27,6 +31,12 @@ TICK = 1.0
 """Seconds between two pulls of the plane's counters."""
 WALL_JUMP = 30.0
 """Seconds wall time may drift from CLOCK_BOOTTIME between two ticks (protocol section 4)."""
+FAULT_PAUSE = 0.1
+"""Seconds until the next timer at least, once one met a fault of our own."""
+MOST_FAULTS = 32
+"""Places of such faults that are logged, each once with its traceback."""
+
+_LOG = logging.getLogger("overlay")
 
 
 def clock() -> float:
@@ -87,6 +97,9 @@ class Loop:
         self._pumping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._wall = time.time() - clock()
+        self._not_before = 0.0
+        """No timer goes off earlier: the last one met a fault."""
+        self._faults: dict[str, None] = {}
         self._do: dict[type, Callable[[Any], None]] = {
             SendDatagram: lambda c: udp.send(c.via, c.to, c.payload, c.ttl),
             OpenSockets: udp.open,
@@ -118,13 +131,15 @@ class Loop:
     def receive(self, payload: bytes, source: Endpoint, via: SocketId) -> None:
         """A frame that is not data."""
         if self._node is not None:
-            self._node.receive(payload, source, via=via, now=clock())
+            with self._guard():
+                self._node.receive(payload, source, via=via, now=clock())
             self._pump_soon()
 
     def tell(self, fact: told.Fact | port.Fact) -> None:
         """A fact of this host or its plane."""
         if self._node is not None:
-            self._node.tell(fact, now=clock())
+            with self._guard():
+                self._node.tell(fact, now=clock())
             self._pump_soon()
 
     @property
@@ -141,9 +156,11 @@ class Loop:
     def snapshot(self) -> Snapshot:
         """What `status` shows, with fresh counters."""
         now = clock()
-        self.node.tell(told.CountersPulled(self._plane.counters()), now=now)
+        node = self.node
+        with self._guard():
+            node.tell(told.CountersPulled(self._plane.counters()), now=now)
         self._pump_soon()
-        return self.node.snapshot(now=now)
+        return node.snapshot(now=now)
 
     # --- outputs ---
 
@@ -158,16 +175,43 @@ class Loop:
         node = self._node
         if node is None:
             return
-        obey = self._do
-        for command in node.commands():
-            act = obey.get(type(command))
-            if act is None:
-                self._plane.apply(cast(port.Command, command))
-            else:
-                act(command)
-        for event in node.events():
-            self._listen(event)
+        self._each(node.commands(), self._obey)
+        self._each(node.events(), self._listen)
         self._schedule(node.next_timeout())
+
+    def _obey(self, command: Any) -> None:
+        act = self._do.get(type(command))
+        if act is None:
+            self._plane.apply(cast(port.Command, command))
+        else:
+            act(command)
+
+    def _each(self, items: Iterable[Any], act: Callable[[Any], None]) -> None:
+        for item in items:
+            try:
+                act(item)
+            except Exception as error:
+                self._fault(error)
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        """A fault of our own ends what met it and nothing else: timers go on, the node is obeyed."""
+        try:
+            yield
+        except Exception as error:
+            self._fault(error)
+
+    def _fault(self, error: Exception) -> None:
+        """Count it, show it, and log it the first time."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+        if place not in self._faults and len(self._faults) < MOST_FAULTS:
+            _LOG.error("a fault of this program: %s", place, exc_info=error)
+            self._faults[place] = None
+        self._not_before = clock() + FAULT_PAUSE
+        if self._node is not None:
+            with contextlib.suppress(Exception):
+                self._node.tell(told.FaultMet(place), now=clock())
 
     def _schedule(self, at: float | None) -> None:
         if self._timer is not None:
@@ -177,12 +221,13 @@ class Loop:
             self._timer = None
         if at is not None:
             self._timer_at = at
-            self._timer = self._loop.call_later(max(0.0, at - clock()), self._due)
+            self._timer = self._loop.call_later(max(0.0, max(at, self._not_before) - clock()), self._due)
 
     def _due(self) -> None:
         self._timer = None
         if self._node is not None:
-            self._node.handle_timeout(now=clock())
+            with self._guard():
+                self._node.handle_timeout(now=clock())
             self._pump()
 
     def _tick(self) -> None:
@@ -190,17 +235,20 @@ class Loop:
         node = self._node
         if node is None:
             return
+        self._loop.call_later(TICK, self._tick)
         now = clock()
-        node.tell(told.CountersPulled(self._plane.counters()), now=now)
+        with self._guard():
+            node.tell(told.CountersPulled(self._plane.counters()), now=now)
         wall = time.time() - now
-        if abs(wall - self._wall) > WALL_JUMP:
-            node.tell(told.WallClockJumped(), now=now)
+        with self._guard():
+            if abs(wall - self._wall) > WALL_JUMP:
+                node.tell(told.WallClockJumped(), now=now)
         self._wall = wall
-        if (at := node.next_timeout()) is not None and at <= now:
-            node.handle_timeout(now=now)
+        with self._guard():
+            if (at := node.next_timeout()) is not None and at <= now:
+                node.handle_timeout(now=now)
         self._pump()
         self._storage.flush()
-        self._loop.call_later(TICK, self._tick)
 
     def _resolve(self, command: Resolve) -> None:
         known = numeric(command.address)

@@ -126,7 +126,7 @@ class _Run:
         self._answers = Answers(loop, self._leave, gone)
         self._setup_now = setup
         self._wires = wires
-        node = Node(setup, keygen=secrets.token_bytes, entropy=random.Random(secrets.randbits(256)), now=clock())
+        node = _new_node(setup)
         wires.connect(loop.receive, loop.tell)
         if wires.udp.port_moved:
             node.tell(_port_moved(setup.port, self._launch.config.node.port), now=clock())
@@ -222,6 +222,11 @@ class _Run:
                 "End the node (overlay leave) and join again.",
             )
         )
+
+
+def _new_node(setup: Setup) -> Node:
+    """The operating system rolls the dice too: nobody foresees labels, tokens, transactions, randoms of probes."""
+    return Node(setup, keygen=secrets.token_bytes, entropy=random.SystemRandom(), now=clock())
 
 
 async def _keys(found: dict[str, Any], network: str, secret: str) -> None:

@@ -70,3 +70,24 @@ def test_a_file_that_takes_no_more_does_not_end_the_node(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "write", full)
     log.heard(MADE)
     log.close()
+
+
+def test_what_others_can_read_too_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, pipe = tmp_path / "plain", tmp_path / "pipe"
+    plain.write_text("")
+    plain.chmod(0o644)
+    os.link(plain, tmp_path / "second")
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for file, why in ((plain, "second name"), (pipe, "no plain file")):
+        with pytest.raises(OverlayError, match=why):
+            KeyLog(file, OWN)
+    os.close(reader)
+    with pytest.raises(OverlayError, match="cannot be written"):
+        KeyLog(pipe, OWN)
+    (tmp_path / "second").unlink()
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    with pytest.raises(OverlayError, match="another user"):
+        KeyLog(plain, OWN)
+    assert stat.S_IMODE(plain.stat().st_mode) == 0o644, "what is refused is left as it was"

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import random
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from overlay.config.launch import Launch
 from overlay.config.schema import Config
 from overlay.errors import NotPermitted, OverlayError, UsageError
+from overlay.shell import run
 from overlay.shell.run import _Run
 
 
@@ -40,3 +43,10 @@ def test_a_config_that_cannot_be_reread_changes_nothing(
         asyncio.run(_Run(launch)._reload())
     assert error.text in caplog.text
     assert said == []
+
+
+def test_a_live_node_rolls_the_dice_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr(run, "Node", lambda setup, **handed: made.update(handed))
+    run._new_node(cast(Any, None))
+    assert isinstance(made["entropy"], random.SystemRandom)
