@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 from collections.abc import Sequence
 
 import anyio
@@ -116,8 +115,8 @@ def undecided(profile: NatProfile) -> tuple[str, ...]:
 
 
 def new_engine(config: PunchConfig) -> Edge:
-    """An engine with dice of its own."""
-    return Engine(config, StunConfig(serve="off"), entropy=random.Random(secrets.randbits(256)), now=clock())
+    """An engine with the dice of the operating system: nobody foresees its transactions, labels and randoms."""
+    return Engine(config, StunConfig(serve="off"), entropy=random.SystemRandom(), now=clock())
 
 
 class _Watch:

@@ -145,13 +145,17 @@ class Driver:
         """A datagram came in."""
         if self._intercept is not None and self._intercept(payload, source, via):
             return
-        self._engine.receive(payload, source, via=via, now=self.pace.now())
-        self._pump_soon()
+        try:
+            self._engine.receive(payload, source, via=via, now=self.pace.now())
+        finally:
+            self._pump_soon()
 
     def tell(self, fact: Fact) -> None:
         """Hand the engine a fact: SignalReceived, PeerWanted, ..."""
-        self._engine.tell(fact, now=self.pace.now())
-        self._pump_soon()
+        try:
+            self._engine.tell(fact, now=self.pace.now())
+        finally:
+            self._pump_soon()
 
     # --- outputs
 
@@ -172,11 +176,13 @@ class Driver:
         self._pumping = False
         if not self._running:
             return
-        for command in list(self._engine.commands()):
-            self._obey(command)
-        for event in list(self._engine.events()):
-            self._listen(event)
-        self._schedule(self._engine.next_timeout())
+        try:
+            for command in list(self._engine.commands()):
+                self._obey(command)
+            for event in list(self._engine.events()):
+                self._listen(event)
+        finally:
+            self._schedule(self._engine.next_timeout())
 
     def _obey(self, command: Command) -> None:
         if isinstance(command, SendDatagram):
@@ -197,10 +203,14 @@ class Driver:
 
     def _due(self) -> None:
         self._timer = None
-        self._engine.handle_timeout(now=self.pace.now())
-        self._pump()
+        try:
+            self._engine.handle_timeout(now=self.pace.now())
+        finally:
+            self._pump_soon()
 
     def _tick(self) -> None:
+        """Armed anew before all else: a fault ends what met it, and no later tick."""
+        self._ticking = self._loop.call_later(TICK, self._tick)
         seen = look()
         if seen != self._network:
             self._network = seen
@@ -208,5 +218,4 @@ class Driver:
         now = self.pace.now()
         if (at := self._engine.next_timeout()) is not None and at <= now:
             self._engine.handle_timeout(now=now)
-        self._pump()
-        self._ticking = self._loop.call_later(TICK, self._tick)
+        self._pump_soon()

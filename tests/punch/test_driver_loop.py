@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import anyio
 import pytest
 
 from punch.commands import CloseSocket, Command, OpenSockets, SendDatagram, SendSignal
+from punch.config import PunchConfig
+from punch.driver import loop as driving
+from punch.driver.detecting import new_engine
 from punch.driver.loop import Driver, clock
 from punch.driver.names import resolve, split_address
 from punch.driver.network import gateway, look
@@ -63,6 +67,15 @@ class Scripted:
 
     def opened(self, role: str) -> list[SocketOpened]:
         return [fact for fact in self.facts if isinstance(fact, SocketOpened) and fact.role == role]
+
+
+class Faulty(Scripted):
+    """Its timers meet a fault each time."""
+
+    def handle_timeout(self, *, now: float) -> None:
+        super().handle_timeout(now=now)
+        self.alarm = now
+        raise IndexError("a fault")
 
 
 def test_the_network_is_told_first_then_the_sockets() -> None:
@@ -132,6 +145,28 @@ def test_what_is_intercepted_the_engine_never_sees() -> None:
             assert [payload for payload, _, _ in engine.heard] == [b"yours"]
 
     anyio.run(run)
+
+
+def test_a_fault_of_the_machine_ends_what_met_it_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        monkeypatch.setattr(driving, "TICK", 0.01)
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        engine = Faulty()
+        with Driver(engine, say=print, listen=print) as driver:
+            (main, *_) = engine.opened("main")
+            engine.todo = [SendDatagram(main.socket, udp("127.0.0.1", driver.port), b"across")]
+            engine.alarm = clock()
+            await engine.until(lambda: len(engine.rang) >= 3)
+            await engine.until(lambda: bool(engine.heard))
+
+    anyio.run(run)
+
+
+def test_the_operating_system_rolls_the_dice(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: dict[str, object] = {}
+    monkeypatch.setitem(new_engine.__globals__, "Engine", lambda config, stun, **more: handed.update(more))
+    new_engine(PunchConfig())
+    assert isinstance(handed["entropy"], random.SystemRandom)
 
 
 def test_a_taken_port_is_an_error_and_the_driver_can_be_left() -> None:
