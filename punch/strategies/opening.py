@@ -14,7 +14,7 @@ from punch.signals import HolesOpen, MoreHoles, Sample, Sampled, Signal
 from punch.strategies.desk import Desk, Opened
 from punch.strategies.low_ttl import opening_ttl
 from punch.strategies.plan import FULL, LATE_HOLES, Plan, believed
-from punch.values import Endpoint, SocketId
+from punch.values import Endpoint, SocketId, udp
 
 REFRESH = 8.0
 """Seconds between two packets of a hole (nat-science 2), where its lifetime allows."""
@@ -34,8 +34,9 @@ NO_SERVICE = 5
 
 def easy_endpoint(desk: Desk) -> Endpoint | None:
     """Where the easy side's main socket is met, as the hard side sees it."""
-    if desk.remote.reflexive is not None and not desk.remote.reflexive.is_ipv6:
-        return desk.remote.reflexive
+    seen = desk.remote.reflexive
+    if seen is not None and not seen.is_ipv6:
+        return udp(desk.remote_host, seen.port) if desk.remote.type == "NAT4" and desk.remote_host else seen
     for kind in ("stun", "portmap", "given", "public"):
         for candidate in desk.candidates:
             if candidate.kind == kind and not candidate.endpoint.is_ipv6:

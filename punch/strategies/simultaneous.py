@@ -23,6 +23,8 @@ GRACE = 0.7
 """Seconds after the last packet in which an answer may still come."""
 COURTESY = 0.2
 """Seconds a poisonable NAT is given to send first."""
+STALL = 5.0
+"""Seconds in all that the schedule waits where searches for others used the budget up."""
 
 
 class Simultaneous:
@@ -38,6 +40,7 @@ class Simultaneous:
         """Seconds after which the next strategy has its turn; 0: when all is sent and waited for."""
         self._later = LATER if any(_is_better(each) for each in targets) else 0.0
         self._began = 0.0
+        self._stalled = 0.0
         self._sent: dict[Endpoint, int] = {}
 
     def begin(self, *, now: float) -> None:
@@ -84,6 +87,8 @@ class Simultaneous:
         """Send to one if it is time; when it is time again."""
         schedule = self._schedule(target)
         done = self._sent.get(target.endpoint, 0)
+        if done < len(schedule) and now >= self._began + schedule[done] and self._stall(now):
+            return self._began + schedule[done]
         while done < len(schedule) and now >= self._began + schedule[done]:
             self._probe(target.endpoint, done, now)
             done += 1
@@ -91,6 +96,15 @@ class Simultaneous:
                 done += 1
         self._sent[target.endpoint] = done
         return self._began + schedule[done] if done < len(schedule) else None
+
+    def _stall(self, now: float) -> bool:
+        """Without budget all that is still to come comes later."""
+        wait = max(0.0, self._desk.room_at(1, now=now) - now) if self._desk.room(now=now) < 1.0 else 0.0
+        if not wait or self._stalled + wait > STALL:
+            return False
+        self._stalled += wait
+        self._began += wait
+        return True
 
     def _probe(self, to: Endpoint, done: int, now: float) -> None:
         via = self._desk.main6 if to.is_ipv6 else self._desk.main
