@@ -113,6 +113,7 @@ def test_off_on_one_side_is_told_to_the_other() -> None:
 def test_switched_on_again_it_begins_by_itself() -> None:
     made = village("nat3", "nat3", config=PunchConfig(enabled=False))
     made.introduce("ann", "bob")
+    made.want("ann", "bob")
     for name in made.homes:
         made.tell(name, PolicyChanged(HARD))
     made.world.run_until(lambda: made.met("ann", "bob"), within=3.0)
