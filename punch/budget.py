@@ -66,6 +66,7 @@ class Budget:
     def __init__(self, *, max_pps: int, max_entries: int, now: float) -> None:
         self.max_pps = max_pps
         self.max_entries = max_entries
+        self._reserve = _reserve(max_pps, max_entries)
         self.sent = 0
         """Packets of attempts drawn since the start..."""
         self.measured = 0
@@ -94,6 +95,7 @@ class Budget:
     def limit(self, *, max_pps: int, max_entries: int, now: float) -> None:
         """Take other ceilings."""
         self.max_pps, self.max_entries = max_pps, max_entries
+        self._reserve = _reserve(max_pps, max_entries)
         self._set_rate(min(self._bucket.rate, max_pps), now)
         self._bucket.depth = min(DEPTH, max_pps)
 
@@ -152,11 +154,6 @@ class Budget:
             self.sent += 1
         return True
 
-    @property
-    def _reserve(self) -> int:
-        """None where a ceiling is so low that it would be all."""
-        return RESERVE if min(self.max_pps, self.max_entries) > 4 * RESERVE else 0
-
     def answered(self, via: SocketId, source: Endpoint) -> None:
         """What was touched there answered: it is live no more."""
         key = (via, source.host, source.port)
@@ -169,6 +166,7 @@ class Budget:
         self._silent.pop(key, None)
         self._replied.pop(key, None)
         self._replied[key] = now
+        self._ends = min(self._ends, now + SHORTEST)
 
     def room(self, *, now: float, leave: Leave = NOTHING) -> float:
         """Packets that may be sent now to new destinations."""
@@ -243,3 +241,8 @@ class Budget:
         while self._recent and self._recent[0] <= now - 1.0:
             self._recent.popleft()
         return len(self._recent)
+
+
+def _reserve(max_pps: int, max_entries: int) -> int:
+    """What is kept for answers: nothing where a ceiling is so low that it would be all."""
+    return RESERVE if min(max_pps, max_entries) > 4 * RESERVE else 0

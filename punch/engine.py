@@ -135,7 +135,7 @@ class Engine:
             case SocketOpened() | SocketFailed() | SocketClosed():
                 self._observatory.tell(fact, now=now)
                 self._socket(fact)
-                if isinstance(fact, SocketOpened) and self._holes.expects(fact.request):
+                if not self._moves(fact):
                     return
             case SendFailed():
                 self._send_failed(fact, now)
@@ -207,6 +207,12 @@ class Engine:
             self._outlet.drops["probe_again"] += 1
 
     # --- facts
+
+    def _moves(self, fact: SocketOpened | SocketFailed | SocketClosed) -> bool:
+        """Whether anything may follow from it: not from one of many sockets, nor from the end of one."""
+        if isinstance(fact, SocketOpened):
+            return not self._holes.expects(fact.request)
+        return isinstance(fact, SocketFailed) or self._observatory.has_news or self._outlet.main is None
 
     def _socket(self, fact: SocketOpened | SocketFailed | SocketClosed) -> None:
         if isinstance(fact, SocketFailed):

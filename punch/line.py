@@ -42,6 +42,8 @@ class Line:
 
     def next(self, attempts: Collection[Attempt], lent: Lent) -> PeerId | None:
         """Whose turn it is beside those under way; None: nobody's, or there is no place."""
+        if not self._light and not self._heavy:
+            return None
         own = sum(1 for each in attempts if each.began_here)
         if own >= MOST_OWN or len(attempts) >= MOST_ATTEMPTS:
             return None

@@ -83,6 +83,11 @@ class Observatory:
         """The quick part of a measurement is under way."""
         return self._detector.busy
 
+    @property
+    def has_news(self) -> bool:
+        """Detection wants something, or found something."""
+        return self._detector.has_news
+
     def tell(self, fact: Told, *, now: float) -> None:
         """Hear what concerns it."""
         match fact:

@@ -133,7 +133,8 @@ class Detector:
             case SocketFailed():
                 self._supply.failed(fact)
             case SocketClosed():
-                self._closed(fact, now)
+                if not self._closed(fact, now):
+                    return
             case ServersKnown():
                 self._servers_known(fact, now)
             case NetworkChanged():
@@ -175,7 +176,7 @@ class Detector:
     def _earliest(self) -> float | None:
         times = [self._timers.next(), self._supply.due, self._questions.next_timeout()]
         times += [part.next_timeout() for part in (self._hello, self._survey, self._study) if part is not None]
-        return min((at for at in times if at is not None), default=None)
+        return min([at for at in times if at is not None], default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """See `Machine`."""
@@ -210,13 +211,16 @@ class Detector:
             return True
         return self._supply.opened(fact)
 
-    def _closed(self, fact: SocketClosed, now: float) -> None:
+    def _closed(self, fact: SocketClosed, now: float) -> bool:
+        """False: it was no affair of detection."""
         main = next(iter(self._mains), None)
-        self._questions.drop(fact.socket)
+        mine = fact.socket in self._mains or self._supply.has(fact.socket)
+        asked = self._questions.drop(fact.socket)
         self._supply.closed(fact.socket)
         self._mains.pop(fact.socket, None)
         if fact.socket == main and self.busy:
             self._begin(now)
+        return mine or asked
 
     def _ask_anew(self, now: float) -> None:
         """Somebody wants to know; what is being measured is as good as new."""

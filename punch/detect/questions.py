@@ -165,14 +165,15 @@ class Questions:
             elif not self._send(opened, now):
                 self._schedule(opened, max(self._room_at(1.0, now), now + GRACE))
 
-    def drop(self, *sockets: SocketId) -> None:
-        """Forget what is asked by these sockets."""
-        for via in sockets:
-            self._transactions.forget(via)
-        kept = [entry for entry in self._due if entry[2].question.via not in sockets]
-        if len(kept) < len(self._due):
-            heapq.heapify(kept)
-            self._due = kept
+    def drop(self, via: SocketId) -> bool:
+        """Forget what is asked by a socket; False: nothing was due."""
+        self._transactions.forget(via)
+        kept = [entry for entry in self._due if entry[2].question.via != via]
+        if len(kept) == len(self._due):
+            return False
+        heapq.heapify(kept)
+        self._due = kept
+        return True
 
     def clear(self) -> None:
         """Forget all that is open."""

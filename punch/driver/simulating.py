@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import multiprocessing
 import time
@@ -16,6 +17,8 @@ from punch.sim.zoo import KINDS
 Pair = tuple[str, str]
 TIMED = ("nat3", "nat4-uniform")
 """The pair that worlds a minute are counted of: the longest search there is."""
+SELDOM = 50_000
+"""New objects after which Python looks for garbage: those of a few worlds (its default is 700)."""
 
 
 def read_pairs(text: str) -> list[Pair]:
@@ -37,6 +40,7 @@ def read_pairs(text: str) -> list[Pair]:
 def cells(wanted: Sequence[Pair], *, seeds: range, terms: Terms, jobs: int) -> Iterator[Cell]:
     """The matrix, in order, a cell as soon as it and those before it are through; `jobs` processes at once."""
     if jobs == 1:
+        _collect_seldom()
         yield from matrix(wanted, seeds=seeds, terms=terms)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -45,6 +49,7 @@ def cells(wanted: Sequence[Pair], *, seeds: range, terms: Terms, jobs: int) -> I
 
 def worlds_a_minute(*, seconds: float, terms: Terms) -> float:
     """Worlds of NAT3 and NAT4 uniform that one core simulates in a minute, measured for so many seconds of CPU."""
+    _collect_seldom()
     began = time.process_time()
     count = 0
     while (spent := time.process_time() - began) < seconds or not count:
@@ -59,5 +64,12 @@ def success(found: Sequence[Cell]) -> tuple[int, int]:
     return sum(cell.direct for cell in found), duels
 
 
+def _collect_seldom() -> None:
+    """A world is garbage as a whole once it is over, so Python need not look for some in it again and again."""
+    gc.freeze()
+    gc.set_threshold(SELDOM)
+
+
 def _cell(pair: Pair, seeds: range, terms: Terms) -> Cell:
+    _collect_seldom()
     return next(matrix([pair], seeds=seeds, terms=terms))

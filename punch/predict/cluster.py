@@ -59,6 +59,7 @@ class Cluster:
         self._scale = 1.0 / ((2 * width + 1) * (len(ports) + CONCENTRATION))
         self._order = self._around()
         self._head: int | None = None
+        self._head_near = 0.0
 
     def _around(self) -> Iterator[int]:
         """From every sample outwards on both sides, always on where the samples are densest."""
@@ -78,14 +79,14 @@ class Cluster:
             if port is None:
                 return None
             if LOW <= port <= HIGH and port not in self._tried and self._parity in (None, port & 1):
-                self._head = port
+                self._head, self._head_near = port, self._near(port)
         return self._head
 
     def chance(self, port: int) -> float:
         """See `Hypothesis`."""
         if not self.least <= port <= self.most or self._parity not in (None, port & 1):
             return 0.0
-        near = self._near(port)
+        near = self._head_near if port == self._head else self._near(port)
         chance = min(0.95, self._holes * near / max(0.05, 1.0 - self._spent))
         return chance * LOSS if port in self._tried else chance
 
@@ -95,10 +96,10 @@ class Cluster:
 
     def miss(self, port: int, *, first: bool) -> None:
         """See `Hypothesis`."""
+        if first and self.least <= port <= self.most:
+            self._spent += self._head_near if port == self._head else self._near(port)
         if port == self._head:
             self._head = None
-        if first and self.least <= port <= self.most:
-            self._spent += self._near(port)
 
     def more(self, count: int) -> None:
         """See `Hypothesis`."""

@@ -7,7 +7,7 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from punch.budget import ENTRY_LIFE, ON_THE_WAY, RESERVE, START_RATE, Budget
+from punch.budget import ENTRY_LIFE, LONGEST_LIFE, ON_THE_WAY, RESERVE, START_RATE, Budget
 from punch.values import SocketId, udp
 
 VIA = SocketId(1)
@@ -151,3 +151,11 @@ def test_a_wait_for_room_finds_it(max_pps: int, packets: int) -> None:
     drain(budget, now=0.0)
     at = budget.room_at(packets, now=0.0)
     assert budget.room(now=at) >= min(packets, budget.room(now=1000.0)) - 1e-6
+
+
+def test_what_is_only_kept_alive_by_others_is_forgotten_in_time() -> None:
+    budget = Budget(max_pps=100, max_entries=10, now=0.0)
+    for port in range(8):
+        budget.hold(VIA, udp("192.0.2.1", 1000 + port), now=0.0)
+    assert budget.room(now=1.0) == 0.0
+    assert budget.room(now=LONGEST_LIFE + ON_THE_WAY + 1.0) == 8.0
