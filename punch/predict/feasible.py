@@ -2,13 +2,16 @@
 
              easy           preserving     sequential     block b        uniform
 easy         at once
-preserving   1 to 3 probes  a port named   a port named   birthday in b  birthday
+preserving   1 to 3 probes  a port named   a port named   m / b          no
 sequential   1 to 3 probes                 anchor, walk   m / b          no
 block b      birthday in b                                no             no
-uniform      birthday       birthday                                     no
+uniform      birthday                                                    no
 
 m    holes that may be put into a block: half of it, 128 a round, three rounds
 no   thousands of packets a second for minutes: decided at once, and nothing is sent
+
+A symmetric NAT that keeps ports keeps each for one destination only, or it would read as NAT3: its probes come from as
+many ports as there are, and holes can be open to one of them at a time.
 """
 
 from __future__ import annotations
@@ -99,9 +102,6 @@ def _search(profile: NatProfile) -> Outlook:
 
 def _both_hard(local: NatProfile, remote: NatProfile) -> Outlook:
     kinds = {local.allocation, remote.allocation}
-    for hard, other in ((local, remote), (remote, local)):
-        if other.allocation == "preserving" and hard.allocation in ("block", "uniform", "unknown"):
-            return _search(hard)
     if kinds <= set(PREDICTABLE):
         return Outlook(0.999 if "cluster" not in kinds else 0.5, 17 if "preserving" in kinds else 40, 0.6)
     if "block" in kinds and kinds & set(PREDICTABLE):

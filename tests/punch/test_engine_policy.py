@@ -127,3 +127,41 @@ def test_off_the_stun_service_goes_on() -> None:
     made.world.run_for(3.0)
     assert ann.sent
     assert bob.engine.profile.reflexive is not None
+
+
+def test_an_infeasible_pair_is_decided_once() -> None:
+    made = village("nat4-uniform", "nat4-uniform", config=PunchConfig(nat4_nat4="auto"))
+    made.introduce("ann", "bob")
+    for _ in range(30):
+        made.want("ann", "bob")
+        for own, other in (("ann", b"bob"), ("bob", b"ann")):
+            made.tell(own, PeerWanted(other, "demand"))
+        made.world.run_for(0.5)
+    for name, home in made.homes.items():
+        other = b"bob" if name == "ann" else b"ann"
+        view = home.engine.view(other, made.world.now)
+        assert (view.state, view.attempts, view.probes) == ("infeasible", 0, 0)
+        assert sum("ended: infeasible" in line for line in view.journal) == 1, view.journal
+        assert not home.probes_sent()
+
+
+def test_a_demand_told_again_and_again_is_one() -> None:
+    made = village("nat3", "nat3")
+    made.lost = lambda name, said: True
+    made.introduce("ann", "bob")
+    for _ in range(120):
+        made.tell("ann", PeerWanted(b"bob", "demand"))
+        made.world.run_for(0.5)
+    tries = [line for line in made.homes["ann"].engine.view(b"bob", made.world.now).journal if "ended" in line]
+    assert 1 <= len(tries) <= 3, "by the schedule: at once, after 30 s"
+
+
+def test_switched_off_altogether_the_first_thing_to_do_is_on() -> None:
+    made = village("nat4-uniform", "nat4-uniform", config=PunchConfig(nat4_nat4="auto"))
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_for(3.0)
+    made.tell("ann", PolicyChanged(PunchConfig(enabled=False)))
+    view = made.homes["ann"].engine.view(b"bob", made.world.now)
+    assert view.state == "off"
+    assert view.fix[0] == "overlay punch on"
