@@ -283,6 +283,8 @@ class _Visit:
                 if clock() >= wanted_at:
                     wanted_at = clock() + 1.0
                     self._driver.tell(PeerWanted(self._peer, "traffic"))
+                    for host in self._vouched:  # a word holds for a while, this person's as long as they wait
+                        self._driver.tell(Heard(self._peer, host, _PERSON))
             await anyio.sleep(EVERY)
 
     async def settled(self, within: float) -> Hole | str:
