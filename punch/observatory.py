@@ -26,6 +26,7 @@ from punch.facts import (
     SocketFailed,
     SocketOpened,
 )
+from punch.manners import on_link
 from punch.outlet import Outlet
 from punch.sampler import Sampler
 from punch.signals import Touch
@@ -60,6 +61,7 @@ class Observatory:
             spend=self._spend,
             room_at=self._room_at,
             request_ids=request_ids,
+            manners=outlet.manners,
             enabled=config.enabled,
         )
         self._heard_from: dict[PeerId, str] = {}
@@ -109,10 +111,17 @@ class Observatory:
         self._heard_from[fact.peer] = fact.host
         while len(self._heard_from) > MOST_HEARD:
             del self._heard_from[next(iter(self._heard_from))]
+        if self._is_far(fact.host):
+            self._detector.signs.heard(fact.peer)
 
     def lost(self, peer: PeerId) -> None:
         """It is heard no more, and asks for no Touch."""
         self._heard_from.pop(peer, None)
+        self._detector.signs.lost(peer)
+
+    def _is_far(self, host: str) -> bool:
+        """Whether what comes from there came through whatever is in front of us."""
+        return not on_link(host, self._outlet.addresses)
 
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
         """A STUN message came."""
@@ -121,6 +130,8 @@ class Observatory:
         except stun.StunError as error:
             self._outlet.drops[str(error)] += 1
             return
+        if self._is_far(source.host):
+            self._detector.signs.came(now=now)
         if message.kind == "request":
             self._outlet.commands.extend(self._answerer.answer(message, source, via=via, now=now))
         elif self.sampler.receive(message, source, via=via, now=now) or self._canary.receive(
@@ -160,6 +171,7 @@ class Observatory:
     def settle(self, *, now: float) -> None:
         """Send what is to be sent, tell what was found."""
         self._fly(now)
+        self._detector.reconsider(now=now)
         if not self._detector.has_news:
             return
         self._outlet.commands.extend(self._detector.commands())

@@ -2,10 +2,11 @@
 
     idle --servers, main socket--> hello --answer--> survey --done--> studies, one by one --> rest
                                      |                  `-- known network: what is remembered
-                                     `-- silence: blocked, asked again ever more slowly
+                                     `-- silence: blocked or no server, asked again ever more slowly
 
 The profile is told as soon as it is enough to choose a strategy, and again whenever it grows. NAT is an affair of
-IPv4: IPv6 servers and sockets are not asked.
+IPv4: IPv6 servers and sockets are not asked. A server is not believed whose word stands against that of two others, or
+cannot be true; what is one's word against one other's is told as the strictest, and as undecided.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from punch import stun
 from punch.commands import Command
 from punch.detect.answer import prefix_of
 from punch.detect.classify import Tests, classify, undecided
-from punch.detect.hello import FIRST_WAITS, LATER_WAITS, Hello, choose, targets
+from punch.detect.hello import FIRST_WAITS, LATER_WAITS, Hello, Target, choose, targets
+from punch.detect.memory import Memory, Place
 from punch.detect.questions import Questions, RoomAt, Spend
+from punch.detect.signs import Signs
+from punch.detect.strangers import Strangers
 from punch.detect.studies import Study, wanted
 from punch.detect.supply import Fresh, Supply
 from punch.detect.survey import FRESH, Server, Survey
@@ -36,6 +40,7 @@ from punch.facts import (
     SocketFailed,
     SocketOpened,
 )
+from punch.manners import Manners
 from punch.timers import Timers
 from punch.values import Endpoint, NatProfile, SocketId
 
@@ -45,17 +50,6 @@ REPEAT = 0.3
 """Seconds until a run that one host alone answered is repeated, once in a network."""
 LEAST_ANSWERS = 3
 """With fewer the server is taken for gone, and another run follows."""
-KEPT = 86_400.0
-"""Seconds a network's profile is believed when the host comes back to it."""
-NETWORKS = 32
-"""Networks remembered; the one measured longest ago gives way."""
-
-
-class Remembered(Struct, frozen=True, kw_only=True):
-    """What was measured in one network, and when."""
-
-    tests: Tests
-    at: float
 
 
 class Detector:
@@ -68,13 +62,17 @@ class Detector:
         spend: Spend,
         room_at: RoomAt,
         request_ids: Callable[[], int],
+        manners: Manners,
         enabled: bool = True,
     ) -> None:
         self.profile = NatProfile()
         """As far as known."""
         self.undecided: tuple[str, ...] = ()
         """Fields of the profile that more than one reading is left of."""
-        self._questions = Questions(entropy, spend=spend, room_at=room_at)
+        self.signs = Signs()
+        """Whether UDP comes in: to be told of what others heard."""
+        self._strangers = Strangers(manners)
+        self._questions = Questions(entropy, spend=spend, room_at=room_at, strangers=self._strangers)
         self._timers: Timers[str] = Timers()
         self._commands: deque[Command] = deque()
         self._events: deque[Event] = deque()
@@ -83,7 +81,7 @@ class Detector:
         self._mains: dict[SocketId, Endpoint] = {}
         self._servers = ServersKnown(())
         self._network = NetworkChanged("", ())
-        self._known: dict[tuple[str, str], Remembered] = {}
+        self._memory = Memory()
         self._measured: float | None = None
         self._retries = 0
         self._anew = False
@@ -92,6 +90,8 @@ class Detector:
         """A run that only one host answered was repeated in this network."""
         self._supplied = False
         """Sockets were asked for in this run."""
+        self._liars: dict[str, None] = {}
+        """Hosts whose answers were found to be false in this network."""
         self._hello: Hello | None = None
         self._survey: Survey | None = None
         self._study: Study | None = None
@@ -166,8 +166,14 @@ class Detector:
             mine = self._supply.has(via)
             self.drops["stun_unknown"] += mine
             return mine
+        self.signs.came(now=now)
         self._pump(now)
         return True
+
+    def reconsider(self, *, now: float) -> None:
+        """`signs` may have been told of something that came."""
+        if self.profile.blocked and self.signs.works(now=now):
+            self._tell_no_server()
 
     def next_timeout(self) -> float | None:
         """See `Machine`."""
@@ -225,12 +231,14 @@ class Detector:
     def _ask_anew(self, now: float) -> None:
         """Somebody wants to know; what is being measured is as good as new."""
         self._anew = True
+        self._liars.clear()
         if not self.busy or self._retries:
             self._retries = 0
             self._begin(now)
 
     def _servers_known(self, fact: ServersKnown, now: float) -> None:
         news, self._servers = fact != self._servers, fact
+        self._strangers.know(each.endpoint.host for each in targets(fact))
         if self.busy or not news:
             return
         if self._measured is None:
@@ -250,6 +258,8 @@ class Detector:
         self._retries = 0
         self._measured = None
         self._repeated = False
+        self._liars.clear()
+        self.signs.anew()
         self._begin(now)
 
     def _switch(self, enabled: bool, now: float) -> None:
@@ -264,7 +274,12 @@ class Detector:
     @property
     def _hosts(self) -> int:
         """Hosts that may be asked."""
-        return len({each.endpoint.host for each in targets(self._servers)})
+        return len({each.endpoint.host for each in self._targets})
+
+    @property
+    def _targets(self) -> list[Target]:
+        """Servers that are believed."""
+        return [each for each in targets(self._servers) if each.endpoint.host not in self._liars]
 
     @property
     def _thin(self) -> bool:
@@ -291,7 +306,8 @@ class Detector:
     def _begin(self, now: float) -> None:
         """Start over, with whoever is there to be asked."""
         self._stop()
-        asked = choose(targets(self._servers), self._retries)
+        self._strangers.begin()
+        asked = choose(self._targets, self._retries)
         main = next(iter(self._mains), None)
         if not self._enabled or not asked or main is None or not self._speaks_ipv4:
             return
@@ -343,7 +359,7 @@ class Detector:
             self._study = None
             self._supply.release()
             self._tell_profile()
-            self._remember(now)
+            self._remember()
             self._next_study(now)
             return True
         if self._study is None and self._studies and self._supply.ready:
@@ -354,12 +370,13 @@ class Detector:
 
     def _step_hello(self, hello: Hello, now: float) -> bool:
         if hello.silent:
-            self._blocked(now)
+            self.signs.silent(hello.targets)
+            self._silence(now)
             return True
         self._reflexive(hello.reflexive)
         if not hello.done:
             return False
-        remembered = self._remembered(now)
+        remembered = None if self._anew else self._memory.find(self._place(), now=now)
         if remembered is not None:
             self._hello = None
             self._supply.release()
@@ -374,7 +391,10 @@ class Detector:
         if not self._supply.ready:
             return False
         self._hello = None
+        self._distrust(*hello.liars)
         self._server = hello.server()
+        differ = hello.differ or self._server.named
+        self._tests = structs.replace(self._tests, differ=differ, agree=hello.agreed is not None)
         sockets = self._supply.sockets or self._main_alone()
         self._survey = Survey(self._questions, self._server, sockets, now=now)
         return True
@@ -388,17 +408,21 @@ class Detector:
         survey.signals.clear()
         if not survey.enough:
             return False
-        found = survey.tests()
-        self._tests = structs.replace(found, reflexive=self._tests.reflexive, addresses=self._tests.addresses)
+        if liars := survey.liars():
+            self._distrust(*liars)
+            self._begin_without(now)
+            return True
+        self._tests = survey.add(self._tests)
+        seen = self._tests.seen
         if not survey.done:
             self._measured = now
             self._tell_profile()
             return False
         self._survey = None
         self._supply.release()
-        answered = sum(each.external is not None for each in found.seen if each.towards == "main")
-        if not any(each.external for each in found.seen):
-            self._blocked(now)
+        answered = sum(each.external is not None for each in seen if each.towards == "main")
+        if not any(each.external for each in seen):
+            self._silence(now)
             return True
         self._tell_profile()
         if answered < min(LEAST_ANSWERS, len(survey.sockets)):
@@ -411,7 +435,7 @@ class Detector:
             self._timers.set("retry", now + REPEAT)
             return True
         self._measured, self._anew, self._retries = now, False, 0
-        self._remember(now)
+        self._remember()
         assert self._server is not None
         self._studies = wanted(self._questions, self._server, self._tests, self.profile)
         self._next_study(now)
@@ -421,12 +445,33 @@ class Detector:
         if self._studies:
             self._supply.order(self._studies[0].sockets, now=now)
 
-    def _blocked(self, now: float) -> None:
-        """Nobody answers: say so, and try again later."""
+    def _distrust(self, *hosts: str) -> None:
+        """What these say is not true."""
+        self._liars |= dict.fromkeys(hosts)
+        self.drops["stun_untrue"] += len(hosts)
+
+    def _begin_without(self, now: float) -> None:
+        """Start over without those that are not believed; where nobody is left, later with all."""
+        if self._targets:
+            self._begin(now)
+        else:
+            self._liars.clear()
+            self._silence(now)
+
+    def _silence(self, now: float) -> None:
+        """Nobody answers: say what that means, and try again later."""
         self._stop()
         self._tests = Tests()
-        self._publish(NatProfile(blocked=True), ())
+        if self.signs.is_blocked(now=now):
+            self._publish(NatProfile(blocked=True), ())
+        elif self.profile.type in ("unknown", "blocked"):
+            self._tell_no_server()
         self._later(now)
+
+    def _tell_no_server(self) -> None:
+        """UDP may come in, but nobody tells what is in front of us."""
+        profile = NatProfile()
+        self._publish(profile, undecided(Tests(), profile))
 
     def _later(self, now: float) -> None:
         """Try again, ever more slowly."""
@@ -450,21 +495,11 @@ class Detector:
             self.profile = profile
             self._events.append(ProfileChanged(profile))
 
-    def _place(self) -> tuple[str, str] | None:
-        """What a profile is kept by: the network's key and the public prefix."""
+    def _place(self) -> Place | None:
+        """Where we are; None: that is not known."""
         reflexive = self._tests.reflexive
         return None if reflexive is None else (self._network.key, prefix_of(reflexive.host))
 
-    def _remembered(self, now: float) -> Remembered | None:
-        place = self._place()
-        found = self._known.get(place) if place is not None and not self._anew else None
-        return found if found is not None and now - found.at < KEPT else None
-
-    def _remember(self, now: float) -> None:
-        place = self._place()
-        if place is None or self._measured is None:
-            return
-        self._known.pop(place, None)
-        self._known[place] = Remembered(tests=self._tests, at=self._measured)
-        while len(self._known) > NETWORKS:
-            del self._known[next(iter(self._known))]
+    def _remember(self) -> None:
+        if self._measured is not None:
+            self._memory.keep(self._place(), self._tests, at=self._measured)

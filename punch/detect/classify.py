@@ -76,6 +76,10 @@ class Tests(Struct, frozen=True, kw_only=True):
     seen: tuple[Seen, ...] = ()
     reflexive: Endpoint | None = None
     """Of the main socket."""
+    differ: bool = False
+    """Hosts enough saw the main socket each at another endpoint, or a person named all that were asked, or ..."""
+    agree: bool = False
+    """... two hosts saw it alike."""
     addresses: tuple[str, ...] = ()
     """This host's own."""
     other_port: bool | None = None
@@ -122,7 +126,7 @@ def undecided(tests: Tests, profile: NatProfile) -> tuple[str, ...]:
     """The fields of `profile` that more than one reading is left of."""
     towards = {each.towards for each in tests.seen if each.external is not None}
     left = []
-    if profile.mapping == "unknown" or (not profile.open and _narrow(profile.mapping, towards)):
+    if profile.mapping == "unknown" or (not profile.open and _narrow(tests, profile, towards)):
         left.append("mapping")
     if profile.filtering == "unknown" or (profile.filtering == "adf" and tests.other_host is None):
         left.append("filtering")
@@ -131,9 +135,14 @@ def undecided(tests: Tests, profile: NatProfile) -> tuple[str, ...]:
     return (*left, *(name for name in figures if getattr(profile, name) is None and not profile.open))
 
 
-def _narrow(mapping: Mapping, towards: set[Towards]) -> bool:
-    """Whether the mapping was read from one host only (eim), or from other hosts only (apdm)."""
-    return "host" not in towards if mapping == "eim" else mapping == "apdm" and "port" not in towards
+def _narrow(tests: Tests, profile: NatProfile, towards: set[Towards]) -> bool:
+    """Whether the mapping was read from one host only (eim) or from other hosts only (apdm), or is a server's word that
+    others do not bear out: that of two, one says that there are two mappings, or that the two it saw differ."""
+    if profile.mapping == "eim":
+        return "host" not in towards
+    if profile.mapping == "adm":
+        return not tests.differ
+    return "port" not in towards or ("host" in towards and tests.agree and profile.allocation != "preserving")
 
 
 def _mapping(seen: tuple[Seen, ...]) -> Mapping:

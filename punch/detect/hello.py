@@ -2,9 +2,12 @@
 
 main socket --> server 1, 2, 3        the first answer, and a moment for the others
                                       -> the one that can do most, and another host beside it
+                two see us alike      -> a third that does not is not believed
 """
 
 from __future__ import annotations
+
+from collections import Counter
 
 from msgspec import Struct
 
@@ -20,6 +23,8 @@ ASKED = 3
 FIRST_WAITS = (0.2, 0.4, 0.8, 1.2)
 LATER_WAITS = (0.5, 1.0)
 """Seconds between repeats at first, and when all were silent before."""
+WITNESSES = 3
+"""Hosts that must each see another endpoint, so that none of them can have made it up alone."""
 MOMENT = 0.02
 """Seconds there and back that are reckoned with at least."""
 
@@ -30,6 +35,8 @@ class Target(Struct, frozen=True):
     endpoint: Endpoint
     member: bool = False
     peer: PeerId = b""
+    configured: bool = False
+    """A person named it."""
 
 
 def targets(servers: ServersKnown) -> list[Target]:
@@ -37,9 +44,10 @@ def targets(servers: ServersKnown) -> list[Target]:
     found: dict[Endpoint, Target] = {}
     for number, endpoint in enumerate(servers.servers):
         peer = servers.peers[number] if number < len(servers.peers) else b""
-        found.setdefault(endpoint, Target(endpoint, member=True, peer=peer))
+        configured = endpoint in servers.configured
+        found.setdefault(endpoint, Target(endpoint, member=True, peer=peer, configured=configured))
     for endpoint in servers.configured:
-        found.setdefault(endpoint, Target(endpoint))
+        found.setdefault(endpoint, Target(endpoint, configured=True))
     return [each for each in found.values() if not each.endpoint.is_ipv6 and is_sendable(each.endpoint)]
 
 
@@ -64,9 +72,7 @@ class Hello:
     def __init__(
         self, questions: Questions, via: SocketId, asked: list[Target], *, waits: tuple[float, ...], now: float
     ) -> None:
-        self.reflexive: Endpoint | None = None
-        """Where the main socket is seen."""
-        self._targets = asked
+        self.targets = asked
         self._open = len(asked)
         self._waits = waits
         self._rtt = 0.0
@@ -100,24 +106,78 @@ class Hello:
         self.done = self.done or not self._open
         if isinstance(result, Silence) or result.message.seen is None or result.message.kind != "response":
             return
-        self.reflexive = self.reflexive or result.message.seen
-        self._answers.append((self._targets[result.question.what[1]], result))
-        hosts = {each.endpoint.host for each, _ in self._answers}
+        self._answers.append((self.targets[result.question.what[1]], result))
         self._rtt = self._rtt or max(MOMENT, now - result.sent)
-        if self._helped or len(hosts) > 1 or len({each.endpoint.host for each in self._targets}) == 1:
+        if self._is_settled:
             self._moment = self._moment if self._helped else now + self._rtt / 2
             self._helped = True
         else:
             self._moment = max(now, result.sent + self._waits[0]) + 1.5 * self._rtt
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether the other answers are hardly worth a wait: only one host is there, or two agree, or all told."""
+        asked = len({each.endpoint.host for each in self.targets})
+        told = len(self._views)
+        return told == asked or self.agreed is not None
+
+    # --- what they say
+
+    @property
+    def _views(self) -> dict[str, Endpoint]:
+        """Where each host sees the main socket."""
+        views: dict[str, Endpoint] = {}
+        for target, answer in self._answers:
+            assert answer.message.seen is not None
+            views.setdefault(target.endpoint.host, answer.message.seen)
+        return views
+
+    @property
+    def _voices(self) -> Counter[Endpoint]:
+        """How many see it where; a member has one voice, however many addresses."""
+        views = self._views
+        voices: dict[PeerId | str, Endpoint] = {}
+        for target, _ in self._answers:
+            host = target.endpoint.host
+            voices.setdefault(target.peer or host, views[host])
+        return Counter(voices.values())
+
+    @property
+    def agreed(self) -> Endpoint | None:
+        """Where more than one see the main socket."""
+        most = self._voices.most_common(1)
+        return most[0][0] if most and most[0][1] > 1 else None
+
+    @property
+    def reflexive(self) -> Endpoint | None:
+        """Where the main socket is seen, as soon as that is more than one's word, or one's word is all there is."""
+        views = list(self._views.values())
+        if self.agreed is not None or not views or (len(views) == 1 and not self.done):
+            return self.agreed
+        return views[0] if len({each.host for each in views}) == 1 else None
+
+    @property
+    def differ(self) -> bool:
+        """Each sees it at another endpoint, and they are enough for that not to be the doing of one."""
+        return self.agreed is None and self._voices.total() >= WITNESSES
+
+    @property
+    def liars(self) -> tuple[str, ...]:
+        """Hosts whose word stands against that of two others."""
+        agreed = self.agreed
+        return tuple(host for host, seen in self._views.items() if agreed not in (None, seen))
+
     def server(self) -> Server:
         """Whom the tests go to, and who helps. Only after somebody answered."""
-        best = next((each for each in self._answers if _second(each[1]) is not None), self._answers[0])
+        liars = self.liars
+        honest = [each for each in self._answers if each[0].endpoint.host not in liars]
+        best = next((each for each in honest if _second(each[1]) is not None), honest[0])
         target, answer = best
         main = target.endpoint
-        others = [each for each, _ in self._answers if each.endpoint.host != main.host]
+        others = [each for each, _ in honest if each.endpoint.host != main.host]
         helper = next((each for each in others if each.peer), others[0] if others else None)
-        far = _second(answer)
+        # What a person did not name is believed of its other address only where nobody else can be asked.
+        far = _second(answer) if target.configured or helper is None else None
         host = udp(far.host, main.port) if far is not None else helper.endpoint if helper is not None else None
         return Server(
             main=main,
@@ -126,6 +186,7 @@ class Hello:
             far=far,
             toucher=helper.peer if helper is not None and helper.peer else None,
             touch_host=helper.endpoint.host if helper is not None else "",
+            named=target.configured and (far is not None or (helper is not None and helper.configured)),
             rtt=(answer.now - answer.sent) if answer.tries == 1 else 0.2,
         )
 
@@ -139,8 +200,9 @@ def _second(answer: Answer) -> Endpoint | None:
 
 
 def _other_port(target: Target, answer: Answer) -> Endpoint | None:
+    """A member's is PORT + 1 (protocol section 9); of others only what they say."""
     main, other = target.endpoint, answer.message.other
-    if other is not None and other.port not in (0, main.port):
+    if target.configured and other is not None and other.port not in (0, main.port):
         return udp(main.host, other.port)
     if (target.member or answer.message.software == SOFTWARE) and main.port < 65535:
         return udp(main.host, main.port + 1)

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from punch import stun
 from punch.commands import SendDatagram
+from punch.detect.strangers import Strangers
 from punch.detect.transactions import LIFETIME, Pending, Transactions
 from punch.stun import Message
 from punch.values import Endpoint, SocketId
@@ -89,12 +90,13 @@ class _Open:
 class Questions:
     """All questions of one host that are open. What is refused of what comes in is counted in `drops`."""
 
-    def __init__(self, entropy: random.Random, *, spend: Spend, room_at: RoomAt) -> None:
+    def __init__(self, entropy: random.Random, *, spend: Spend, room_at: RoomAt, strangers: Strangers) -> None:
         self.drops: Counter[str] = Counter()
         self.packets = 0
         """Sent since the start."""
         self._spend = spend
         self._room_at = room_at
+        self._strangers = strangers
         self._transactions: Transactions[_Open | None] = Transactions(entropy)
         self._due: list[tuple[float, int, _Open]] = []
         self._serial = 0
@@ -123,6 +125,7 @@ class Questions:
         if opened is None:
             self.drops["stun_again"] += 1
             return True
+        self._strangers.answered(source)
         # Kept until its time is over, so that a second answer is known for what it is.
         self._transactions.settle(message.transaction, None)
         question = opened.question
@@ -160,7 +163,7 @@ class Questions:
             _, _, opened = heapq.heappop(self._due)
             if opened.answered:
                 continue
-            if opened.tries == len(opened.question.waits):
+            if opened.tries == len(opened.question.waits) or not self._may_ask(opened, now):
                 self._give_up(opened)
             elif not self._send(opened, now):
                 self._schedule(opened, max(self._room_at(1.0, now), now + GRACE))
@@ -188,12 +191,17 @@ class Questions:
         self._serial += 1
         heapq.heappush(self._due, (at, self._serial, opened))
 
+    def _may_ask(self, opened: _Open, now: float) -> bool:
+        """Whether whom it goes to may be sent anything; who may not is as good as silent."""
+        if not opened.tries:
+            opened.order, opened.sent = self.packets, now
+        return self._strangers.allows(opened.question.to, now=now)
+
     def _send(self, opened: _Open, now: float) -> bool:
         question = opened.question
         if not self._spend(question.via, question.to, now):
             return False
-        if not opened.tries:
-            opened.order, opened.sent = self.packets, now
+        self._strangers.note(question.to, now=now)
         payload = question.payload or self._request(opened, now)
         self._out.append(SendDatagram(question.via, question.to, payload, question.ttl))
         self._schedule(opened, now + question.waits[opened.tries])

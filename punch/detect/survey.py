@@ -10,7 +10,7 @@ sockets 1..9   p1, and p2 or host in turns; a burst first, for the step, then sp
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from punch.commands import SendSignal
 from punch.detect.classify import Seen, Tests, Towards
@@ -45,6 +45,8 @@ class Server(Struct, frozen=True, kw_only=True):
     toucher: PeerId | None = None
     """A member at `touch_host`, not at `main`'s, who serves STUN."""
     touch_host: str = ""
+    named: bool = False
+    """A person named all that are asked."""
     rtt: float = 0.1
     """Seconds there and back."""
 
@@ -102,16 +104,26 @@ class Survey:
         )
         return all(towards.count(word) >= number for word, number in wanted)
 
-    def tests(self) -> Tests:
-        """What was found so far; a silence counts only where the same server answers when it is asked directly."""
+    def add(self, tests: Tests) -> Tests:
+        """`tests` with what was found; a silence counts only where the same server answers when asked directly."""
         answered = {each.towards for each in self._seen.values() if each.external is not None}
         port, host = self._other_port, self._other_host
-        return Tests(
+        return structs.replace(
+            tests,
             seen=tuple(self._seen.values()),
             other_port=port if port or "port" in answered else None,
             other_host=host if host or "host" in answered or self._server.far is None else None,
             poisonable=self._poisonable,
         )
+
+    def liars(self) -> tuple[str, ...]:
+        """Hosts that saw two sockets at one endpoint: no NAT does that, for it could not tell them apart."""
+        found = []
+        for word, server in (("main", self._server.main), ("port", self._server.port), ("host", self._server.host)):
+            views = [each.external for each in self._seen.values() if each.towards == word and each.external]
+            if server is not None and len(set(views)) < len(views):
+                found.append(server.host)
+        return tuple(dict.fromkeys(found))
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""

@@ -15,6 +15,7 @@ from punch.detect.ask import Detector
 from punch.events import ReflexiveFound
 from punch.facts import DetectAsked, NetworkChanged, PolicyChanged, ServersKnown, SocketClosed
 from punch.limiter import TokenBucket
+from punch.manners import Manners
 from punch.sim import Datagram
 from punch.sim.zoo import KINDS, misread
 from punch.stun import Message
@@ -185,11 +186,56 @@ def test_blocked_is_said_in_time_and_asked_again_ever_more_slowly() -> None:
     assert asking.profile.type == "NAT3"
 
 
+def silent_servers(*hosts: str, configured: bool = False) -> Village:
+    """40 s of a host whose servers do not answer."""
+    made = Village(KINDS["nat3"], seed=1)
+    servers = tuple(udp(host, PORT) for host in hosts)
+    made.asking.start(ServersKnown((), configured=servers) if configured else ServersKnown(servers))
+    made.world.run(until=40.0)
+    return made
+
+
+def test_one_silent_member_is_no_server_and_several_are_a_wall() -> None:
+    lone = silent_servers("203.0.113.77").asking
+    assert lone.profile == NatProfile()
+    assert {"mapping", "filtering", "allocation"} <= set(lone.detector.undecided)
+    assert silent_servers("203.0.113.77", "203.0.113.78").asking.profile.blocked
+    assert silent_servers("203.0.113.77", configured=True).asking.profile.blocked
+
+
+def test_what_comes_by_udp_says_that_it_is_not_blocked() -> None:
+    detector = (asking := silent_servers("203.0.113.77", "203.0.113.78").asking).detector
+    detector.signs.heard(b"peer")
+    detector.reconsider(now=40.0)
+    assert not detector.profile.blocked
+    detector.tell(DetectAsked(), now=40.0)
+    asking.handle_timeout(now=50.0)
+    assert not detector.profile.blocked
+    detector.signs.lost(b"peer")
+    detector.signs.came(now=100.0)
+    assert detector.signs.works(now=159.0)
+    assert not detector.signs.works(now=161.0)
+
+
+def test_silent_servers_leave_what_is_known_while_udp_comes_in() -> None:
+    made = village("nat3", until=60.0)
+    made.asking.detector.signs.heard(b"peer")
+    made.first.deaf = made.second.deaf = True
+    made.asking.tell(DetectAsked(), now=60.0)
+    made.world.run(until=90.0)
+    types = [made.asking.profile.type]
+    made.asking.tell(NetworkChanged("cafe", (made.asking.host,)), now=90.0)
+    types.append(made.asking.profile.type)
+    made.world.run(until=120.0)
+    types.append(made.asking.profile.type)
+    assert types == ["NAT3", "unknown", "blocked"]
+
+
 def test_new_servers_end_the_waiting() -> None:
     made = Village(KINDS["nat3"], seed=1)
     made.asking.start(ServersKnown((udp("203.0.113.77", PORT),), peers=(b"dead",)))
     made.world.run(until=40.0)
-    assert made.asking.profile.blocked
+    assert made.asking.profile == NatProfile()
     made.asking.tell(made.servers, now=40.0)
     made.world.run(until=41.0)
     assert made.asking.profile.type == "NAT3"
@@ -414,7 +460,11 @@ def test_nothing_is_aimed_at_anybody_but_servers_and_ourselves() -> None:
 
 def test_a_detector_without_anything_waits_for_nothing() -> None:
     detector = Detector(
-        entropy=random.Random(1), spend=lambda *_: True, room_at=lambda _, now: now, request_ids=lambda: 1
+        entropy=random.Random(1),
+        spend=lambda *_: True,
+        room_at=lambda _, now: now,
+        request_ids=lambda: 1,
+        manners=Manners(),
     )
     assert detector.next_timeout() is None
     detector.handle_timeout(now=1.0)

@@ -40,12 +40,23 @@ def test_mapping_is_read_from_second_answers(port: int | None, host: int | None,
         answers += pairs("port", differ=port)
     if host is not None:
         answers += pairs("host", differ=host)
-    tests = Tests(seen=answers, other_port=False)
+    tests = Tests(seen=answers, other_port=False, differ=True)
     profile = classify(tests)
     assert profile.mapping == mapping
     assert ("mapping" in undecided(tests, profile)) == (
         (host is None and mapping == "eim") or (port is None and mapping == "apdm")
     )
+
+
+def test_a_word_that_others_do_not_bear_out_is_undecided() -> None:
+    adm = fresh(lambda n: 5000 + n) + pairs("port", differ=0) + pairs("host", differ=900)
+    for differ in (False, True):
+        tests = Tests(seen=adm, other_port=False, differ=differ)
+        assert ("mapping" in undecided(tests, classify(tests))) != differ
+    apdm = fresh(lambda n: 5000 + n) + pairs("port", differ=900) + pairs("host", differ=900)
+    for agree in (False, True):
+        tests = Tests(seen=apdm, other_port=False, agree=agree)
+        assert ("mapping" in undecided(tests, classify(tests))) == agree
 
 
 def test_nothing_known_is_unknown() -> None:

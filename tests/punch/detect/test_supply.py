@@ -30,9 +30,9 @@ def test_a_batch_is_there_when_all_came_or_failed() -> None:
     made.order(3, now=0.0)
     assert list(commands) == [OpenSockets(1, 3)]
     made.opened(opened(7, 1))
-    assert not made.ready
+    ready = [made.ready]
     made.failed(SocketFailed(1, 2, "EMFILE"))
-    assert made.ready
+    assert [*ready, made.ready] == [False, True]
     assert made.sockets == (Fresh(SocketId(7), 40_007),)
     made.release()
     assert closed(commands) == [7]

@@ -13,6 +13,7 @@ from punch.detect.ask import Detector
 from punch.events import Event, ProfileChanged
 from punch.facts import NetworkChanged, ServersKnown, SocketClosed, SocketFailed, SocketOpened
 from punch.limiter import TokenBucket
+from punch.manners import Manners
 from punch.signals import Signal, Touch
 from punch.sim import Datagram, Link, World
 from punch.sim.zoo import Kind, settle
@@ -80,7 +81,7 @@ class Asking:
         self._requests = 0
         self.now = 0.0
         self.detector = Detector(
-            entropy=entropy, spend=self._spend, room_at=self._room_at, request_ids=self._request_id
+            entropy=entropy, spend=self._spend, room_at=self._room_at, request_ids=self._request_id, manners=Manners()
         )
         for alternate in (False, True):
             self.open_own(PORT + alternate, alternate=alternate)
@@ -198,6 +199,7 @@ class Village:
         wire = Link(delay=delay, loss=loss / 2)
         self.first = Service(S_HOST, *([T2_HOST] if second_address else []))
         self.second = Service(T_HOST)
+        self.members = {b"first": self.first, b"second": self.second}
         hosts = [S_HOST, T2_HOST] if second_address else [S_HOST]
         self.world.add("first", self.first, *hosts, link=wire)
         if seconds:
@@ -216,7 +218,7 @@ class Village:
         """A relay brings a Touch to its member, who hears the asking host from its NAT's address."""
         signal: Signal = said.signal
         assert isinstance(signal, Touch)
-        service = {b"first": self.first, b"second": self.second}[said.peer]
+        service = self.members[said.peer]
         heard = self.nats[-1].addresses[0] if self.nats else self.asking.host
         if self._dice.random() >= self._loss:
             self.world.at(now + self._signal_delay, lambda: service.touch(signal, heard))
