@@ -17,18 +17,19 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from punch import probe as wire
-from punch.bench import Bench, Lent, Waits
+from punch.bench import Bench, Lent, Unused, Waits
 from punch.commands import SendSignal
+from punch.config import Mode
 from punch.events import AttemptStarted, Event, HoleOpened, State
 from punch.holes import Hole
 from punch.journal import describe
-from punch.peers import Peer
+from punch.peers import HEED_EVERY, Peer
 from punch.signals import Next, Offer, Signal, Stop
 from punch.strategies.build import Setting, build
 from punch.strategies.choose import Choice
 from punch.strategies.desk import Strategy
 from punch.strategies.targets import find
-from punch.terms import choices, infeasible, reflexive, settle
+from punch.terms import choices, infeasible, kind, mode_of, reflexive, settle
 from punch.timers import Timers
 from punch.values import Endpoint, SocketId
 
@@ -67,14 +68,21 @@ FINAL = ("infeasible", "unvouched", "sockets")
 """Reasons of a strategy that end the attempt, whatever else could be tried."""
 LAST = {"silent": "no_answer", "refused": "budget", "unproven": "unproven"}
 """What the reason of the last strategy is called when nothing is left."""
-UNSAID = ("idle", "infeasible", "peer_off")
+WORDS = (
+    *STATES,
+    *("exhausted", "no_answer", "unproven", "budget", "refused", "sockets", "unvouched", "blocked", "no_server"),
+    *("unmeasured", "peer_gone"),
+)
+"""All reasons there are; any other word of theirs counts as `exhausted`."""
+UNSAID = ("idle", "infeasible", "peer_off", "unmeasured")
 """Reasons both sides find by themselves from the same offers."""
 HEARD = {"off": "peer_off", "network_changed": "peer_changed", "direct": "exhausted", "busy": "peer_busy"}
 """What a reason of theirs is for us."""
 TEXTS = {
     "off": "switched off here for this kind of pair",
     "peer_off": "switched off on their side",
-    "idle": "nothing has wanted this path yet; it is tried when used",
+    "idle": "nothing has wanted this path yet; it goes direct when used",
+    "unmeasured": "how one of the NATs hands out ports is not measured yet",
     "peer_busy": "their engine is busy with others; it asks us when our turn comes, or we ask again",
     "peer_changed": "their network changed",
     "exhausted": "they have nothing left to try",
@@ -87,6 +95,8 @@ class End(Struct, frozen=True):
     state: State
     reason: str
     text: str
+    heard: bool = False
+    """By the peer's word."""
 
 
 class Attempt:
@@ -103,7 +113,10 @@ class Attempt:
         self.bench: Bench | None = None
         self.began_here = False
         """We asked first."""
+        self._is_fresh = not peer.failures and now - peer.heeded_at >= HEED_EVERY
+        """The peer does not only ask again and again."""
         self._lent = lent
+        self._modes: tuple[Mode, Mode] = ("auto", "auto")
         self._ours: Offer | None = None
         self._theirs: Offer | None = None
         self._timers: Waits = Timers()
@@ -122,7 +135,7 @@ class Attempt:
     @property
     def is_light(self) -> bool:
         """Under way, with what needs no large search."""
-        return self.phase == "running" and self.strategy != "birthday"
+        return self.phase == "running" and self.strategy != "birthday" and (self.began_here or self._is_fresh)
 
     @property
     def strategy(self) -> str:
@@ -208,22 +221,24 @@ class Attempt:
         self.phase = "running"
         self._ran_at = now
         self.peer.remote = theirs
-        self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs)
+        self.bench = Bench(self.peer, self._lent, self._timers, label=self.label, ours=ours, theirs=theirs, now=now)
         self.bench.note(f"we: {describe(ours.profile)}; they: {describe(theirs.profile)}", now=now)
         terms = settle(ours, theirs)
         self.peer.kind = terms.kind
         outlet = self._lent.outlet
         targets = find(
-            ours.profile,
             theirs.profile,
             self.bench.candidates,
             addresses=outlet.addresses,
+            one_site=self.bench.is_at_one_site(now=now),
             ipv6=outlet.main6 is not None,
         )
         self._setting = Setting(targets, reflexive(theirs), self.peer.first)
         self._choices = deque(choices(ours, theirs, first=self.peer.first))
         hopeless = infeasible(ours, theirs)
-        if hopeless:
+        if mode_of(terms.kind, self._modes) == "off":
+            self.finish("off", TEXTS["off"], now=now)
+        elif hopeless:
             self.finish("infeasible", hopeless, now=now)
         elif terms.reason:
             self.finish(terms.reason, TEXTS[terms.reason], now=now)
@@ -238,7 +253,7 @@ class Attempt:
         self._drop_strategy(now)
         while self._choices:
             choice = self._choices.popleft()
-            if choice.exclusive and not self._lent.take_search(self.label):
+            if choice.exclusive and not self._lent.take_search(self.label, self.peer.id):
                 self.peer.searches = True
                 self.finish("busy", "it takes a large search, which waits for its turn", now=now)
                 return
@@ -274,7 +289,7 @@ class Attempt:
             return "blocked"
         if self.bench.local.type == "unknown":
             return "no_server"
-        return LAST.get(self._last, "exhausted")
+        return "refused" if self.bench.is_barred else LAST.get(self._last, "exhausted")
 
     def _drop_strategy(self, now: float) -> None:
         self._lent.leave_search(self.label)
@@ -282,7 +297,19 @@ class Attempt:
             strategy, self._strategy = self._strategy, None
             strategy.finish(now=now)
 
+    def is_hit(self, to: Endpoint, *, now: float) -> bool:
+        """The kernel refuses what goes there: it gets no more; whether all that this attempt does is in vain."""
+        return self.bench is not None and self.bench.bar(to, now=now)
+
     # --- what comes in
+
+    def obey(self, modes: tuple[Mode, Mode], *, now: float) -> None:
+        """The settings for this peer, now and from now on."""
+        self._modes = modes
+        if self._theirs is not None and self._ours is not None and self.bench is not None:
+            which = kind(self._ours.profile, self._theirs.profile)
+            if mode_of(which, modes) == "off":
+                self.finish("off", TEXTS["off"], now=now)
 
     def heard(self, signal: Signal, *, now: float) -> None:
         """Their side says something about this attempt."""
@@ -305,34 +332,35 @@ class Attempt:
         if reason == "direct" and self.phase in ("running", "claimed"):
             self._wait_for_proof(now)
             return
-        ours = HEARD.get(reason, reason) if reason.isidentifier() else "exhausted"
-        self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, tell=False)
+        ours = HEARD.get(reason, reason) if reason in WORDS else "exhausted"
+        self.finish(ours, TEXTS.get(ours, "they ended it"), now=now, heard=True)
 
-    def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
-        """A valid probe of theirs came; False: it is not to be answered."""
+    def probed(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
+        """A valid probe of theirs came: it is answered, and where it came from is a hole."""
         if self.bench is None or self.phase not in ("running", "claimed"):
-            return False
+            return "probe_late"
         if self._hole is not None and via != self._hole.via:
-            return False
-        if not self.bench.answer(probe, source, via=via, now=now):
-            return False
+            return "probe_socket"
+        if why := self.bench.answer(probe, source, via=via, now=now):
+            return why
         self._claim(via, source, now)
-        return True
+        return ""
 
-    def answered(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
-        """A valid answer came; False: to nothing we sent."""
+    def answered(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
+        """A valid answer came: where it came from is a hole, if that is where the probe went or might have gone."""
         if self.bench is None or self.phase not in ("running", "claimed"):
-            return False
+            return "probe_late"
         sent_to = self.bench.is_own(probe, via)
         if sent_to is None:
-            return False
-        self._lent.outlet.answered(via, sent_to)
+            return "answer_unasked"
+        self._lent.outlet.answered(via, sent_to, proven=sent_to == source)
+        if sent_to != source and not self.bench.may_go(source, now=now):
+            return "probe_source"
         self._claim(via, source, now)
-        return True
+        return ""
 
     def _claim(self, via: SocketId, endpoint: Endpoint, now: float) -> None:
         assert self.bench is not None
-        self._lent.outlet.answered(via, endpoint)
         if self._hole is not None:
             return
         lifetimes = [each for each in (self.bench.local.lifetime, self.bench.remote.lifetime) if each is not None]
@@ -388,18 +416,18 @@ class Attempt:
 
     # --- time, and the end
 
-    def finish(self, reason: str, text: str, *, now: float, tell: bool = True) -> None:
-        """End it: the sockets go, the peer is told."""
+    def finish(self, reason: str, text: str, *, now: float, tell: bool = True, heard: bool = False) -> None:
+        """End it: the sockets go, the peer is told; `heard`: it is the peer that ended it."""
         if self.phase == "ended":
             return
         self._drop_strategy(now)
-        if tell and reason not in UNSAID and self.phase != "preparing":
+        if tell and not heard and reason not in UNSAID and self.phase != "preparing":
             self._say(Stop(self.number, reason))
         self.phase = "ended"
         if self.bench is not None:
             self.bench.closed = True
         self._lent.holes.release(self.label)
-        self.end = End(STATES.get(reason, "failed"), reason, text)
+        self.end = End(STATES.get(reason, "failed"), reason, text, heard)
 
     def next_timeout(self) -> float | None:
         """When something is due."""
@@ -407,9 +435,9 @@ class Attempt:
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
-        for kind, name in self._timers.expired(now):
+        for what, name in self._timers.expired(now):
             if self.phase != "ended":
-                self._due(kind, name, now)
+                self._due(what, name, now)
 
     def _due(self, kind: str, name: str, now: float) -> None:
         if kind == "wait" and self.bench is not None:
@@ -423,7 +451,10 @@ class Attempt:
         elif kind == "confirm" and self._hole is not None and self.bench is not None:
             self.bench.confirm(self._hole.via, self._hole.endpoint, now=now)
         elif kind in _OVERDUE:
-            self.finish(*_OVERDUE[kind], now=now)
+            reason, text = _OVERDUE[kind]
+            if kind == "claim" and self._hole is None:
+                text = "they say that a direct way is there; here none was proven"
+            self.finish(reason, text, now=now)
 
 
 _OVERDUE = {

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import random
 from math import inf
+from typing import Literal
 
 from punch import probe as wire
 from punch.budget import NOTHING, Leave
 from punch.commands import SendSignal
 from punch.holes import Holes
 from punch.manners import FREE_PORTS, Try, is_private
-from punch.outlet import Outlet
+from punch.outlet import Outlet, Verdict
 from punch.peers import Peer
 from punch.sampler import Sampler
 from punch.signals import Offer, Signal
 from punch.terms import checked, named, search_host
 from punch.timers import Timers
-from punch.values import Candidate, Endpoint, NatProfile, SocketId
+from punch.values import Candidate, Endpoint, NatProfile, PeerId, SocketId
 
 MOST_OUTSTANDING = 4096
 """Probes whose answers are waited for, and randoms that were answered; the oldest go."""
@@ -38,6 +39,8 @@ LEAVES = {
 """What a search leaves of the budget to others: where it is alone, and where easier ones are at it too."""
 
 Waits = Timers[tuple[str, str]]
+Unused = Literal["", "probe_again", "probe_source", "probe_late", "probe_socket", "answer_unasked"]
+"""Why a probe or an answer is of no use; "": it is."""
 
 
 class Lent:
@@ -50,18 +53,24 @@ class Lent:
         self.entropy = entropy
         self.light: tuple[int, ...] = ()
         """Attempts that need no search of that size, as far as is known, and 0 for those in line: they come first."""
+        self.heavy: tuple[PeerId, ...] = ()
+        """Peers in line for a search."""
         self._searching = 0
+        self._searched: PeerId | None = None
+        """Whom the last one was for."""
 
     @property
     def is_searching(self) -> bool:
         """A birthday search is on: one a node at a time, whichever its role."""
         return self._searching != 0
 
-    def take_search(self, label: int) -> bool:
-        """An attempt wants to search; False: another does, or easier ones come first."""
+    def take_search(self, label: int, peer: PeerId) -> bool:
+        """An attempt wants to search; False: another does, or easier ones, or others after a search for this peer."""
         if self._searching not in (0, label) or any(each != label for each in self.light):
             return False
-        self._searching = label
+        if self._searched == peer and any(each != peer for each in self.heavy):
+            return False
+        self._searching, self._searched = label, peer
         return True
 
     def leave_search(self, label: int) -> None:
@@ -73,7 +82,9 @@ class Lent:
 class Bench:
     """The desk (punch.strategies.desk.Desk) of one attempt, once both offers are known."""
 
-    def __init__(self, peer: Peer, lent: Lent, timers: Waits, *, label: int, ours: Offer, theirs: Offer) -> None:
+    def __init__(
+        self, peer: Peer, lent: Lent, timers: Waits, *, label: int, ours: Offer, theirs: Offer, now: float
+    ) -> None:
         self.attempt = theirs.attempt
         self.entropy = lent.entropy
         outlet = lent.outlet
@@ -81,9 +92,12 @@ class Bench:
         self.main6 = outlet.main6
         self.local: NatProfile = ours.profile
         self.remote: NatProfile = theirs.profile
-        self.candidates: tuple[Candidate, ...] = checked(theirs.candidates)
+        vouched = outlet.manners.vouched(peer.id, now=now)
+        self.candidates: tuple[Candidate, ...] = tuple(
+            each for each in checked(theirs.candidates) if not outlet.manners.is_ours(each.endpoint.host)
+        )
         self.local_candidates = ours.candidates
-        self.remote_host = search_host(theirs, outlet.manners.vouched(peer.id))
+        self.remote_host = search_host(theirs, vouched)
         self.probes = 0
         """Packets of this attempt that drew from the budget, ours."""
         self.planned = 0
@@ -97,10 +111,11 @@ class Bench:
         self._timers = timers
         self._label = label
         self._their_label = theirs.label
-        self._try = Try(peer.id, named(theirs))
+        self._try = Try(peer.id, named(theirs), vouched)
         self._waits: dict[str, None] = {}
         self._outstanding: dict[bytes, tuple[SocketId, Endpoint]] = {}
         self._answered: dict[bytes, None] = {}
+        self._barred: dict[Endpoint, None] = {}
         self._slot = 0
         self._refused_since = inf
 
@@ -122,17 +137,39 @@ class Bench:
             return None
         return self._outstanding.pop(answer.random)[1]
 
-    def answer(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> bool:
-        """Answer a valid probe, each random once; False: it was answered before."""
+    def answer(self, probe: wire.Probe, source: Endpoint, *, via: SocketId, now: float) -> Unused:
+        """Answer a valid probe, each random once, where something of ours may go; sources are easily forged."""
         if probe.random in self._answered:
-            return False
+            return "probe_again"
+        if not self.may_go(source, now=now):
+            return "probe_source"
         self._answered[probe.random] = None
         if len(self._answered) > MOST_OUTSTANDING:
             del self._answered[next(iter(self._answered))]
         answer = wire.answer_to(probe, epoch=self._peer.keys.epoch, label=self._their_label)
         if self._send(answer, via, source, 0, now):
-            self._lent.outlet.answered(via, source)
-        return True
+            self._lent.outlet.answered(via, source, proven=False)
+        return ""
+
+    def may_go(self, to: Endpoint, *, now: float) -> bool:
+        """Whether a packet of ours may go there at all, budget or not."""
+        return self._refusal(to, now) is None
+
+    def bar(self, to: Endpoint, *, now: float) -> bool:
+        """What was sent there was refused: it gets no more. Whether that is where another member hears the peer."""
+        if to not in self._try.endpoints:
+            return False
+        self._barred[to] = None
+        return self._lent.outlet.manners.is_vouched(self._try, to.host, now=now)
+
+    @property
+    def is_barred(self) -> bool:
+        """The kernel refused packets of this attempt."""
+        return bool(self._barred)
+
+    def is_at_one_site(self, *, now: float) -> bool:
+        """Whether the peer is behind the same public address as we, by another member's word."""
+        return self._lent.outlet.shares_site(self._try, now=now)
 
     def waited(self, name: str) -> None:
         """A wait is over."""
@@ -140,7 +177,7 @@ class Bench:
 
     # --- what a strategy wants
 
-    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0, again: bool = False) -> bool:
+    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
         """Send one probe; False: neither budget nor leave for it now."""
         if self.closed or self.through is not None:
             return False
@@ -214,9 +251,9 @@ class Bench:
             self.through = (reason, text)
 
     def _send(self, probe: wire.Probe, via: SocketId, to: Endpoint, ttl: int, now: float) -> bool:
-        outlet = self._lent.outlet
-        near = is_private(to.host) and outlet.is_near(to.host, self.remote)
-        refusal = outlet.refusal(to, of=self._try, near=near, now=now)
+        outlet, refusal = self._lent.outlet, self._refusal(to, now)
+        if to in self._barred:
+            return False
         if refusal is not None:
             self._note_refusal(refusal, to, now)
             return False
@@ -225,6 +262,11 @@ class Bench:
             return False
         self.probes += 1
         return True
+
+    def _refusal(self, to: Endpoint, now: float) -> Verdict:
+        outlet = self._lent.outlet
+        near = is_private(to.host) and outlet.is_near(to.host, self._try, now=now)
+        return outlet.refusal(to, of=self._try, near=near, now=now)
 
     def _note_refusal(self, why: str, to: Endpoint, now: float) -> None:
         """A search that has nobody's word for where it aims ends; a few packets too many do not end anything."""

@@ -6,7 +6,7 @@ entries   destinations (socket, host, port) touched in the last 30 s: each is an
           the peer's. One that answered is no longer live, but its entry stays in the NAT even longer, so it counts
 
 The last two packets and entries are kept for answers: a probe that came through must not die of our own search.
-Both ceilings hold at every instant; a lower one that comes meanwhile holds from then on for all that is new.
+Both ceilings hold at every instant; where a lower one comes meanwhile, nothing is kept alive until it is met.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ GRAIN = 1e-6
 
 RESERVE = 2
 """Packets and entries that only answers may take."""
+RECOVERY = 600.0
+"""Seconds after which a network that refused packets is trusted with twice as much."""
 MOST_NETWORKS = 32
 """Networks remembered."""
 
@@ -73,9 +75,9 @@ class Budget:
         """...and packets that only measured our own NAT."""
         self.entry_life: float | None = None
         """Seconds an unanswered mapping was seen to live; None: not measured."""
-        self._start = START_RATE
-        self._starts: dict[str, float] = {}
-        """Network key -> start rate, where it is not the usual one."""
+        self._key = ""
+        self._starts: dict[str, tuple[float, float]] = {}
+        """Network key -> start rate and since when, where it is not the usual one."""
         self._bucket = TokenBucket(depth=min(DEPTH, max_pps), rate=min(START_RATE, max_pps), now=now)
         self._stepped = now
         self._last = self._suffered = -inf
@@ -100,23 +102,30 @@ class Budget:
         self._bucket.depth = min(DEPTH, max_pps)
 
     def change_network(self, key: str, *, now: float) -> None:
-        """Another network: its own start rate; what lives in the old one's tables is no matter here."""
-        self._start = self._starts.get(key, START_RATE)
-        self._set_rate(min(self._start, self.max_pps), now)
-        self._silent.clear()
-        self._replied.clear()
+        """Another network: its own start rate. Entries count on: its NAT may be the same one, and they end soon."""
+        self._key = key
+        self._set_rate(min(self._start(now), self.max_pps), now)
 
     def suffer(self, key: str, *, now: float) -> None:
-        """Table full, or forbidden: this network begins with half from now on; a burst of errors is one."""
+        """Table full, or forbidden: this network begins with half for a while; a burst of errors is one."""
         if now - self._suffered < RAMP_STEP:
             return
-        self._suffered = now
+        self._suffered, self._key = now, key
+        start = max(LOWEST_RATE, min(self._start(now), self._bucket.rate) / 2)
         self._starts.pop(key, None)
-        self._starts[key] = self._start = max(LOWEST_RATE, min(self._start, self._bucket.rate) / 2)
+        self._starts[key] = start, now
         while len(self._starts) > MOST_NETWORKS:
             del self._starts[next(iter(self._starts))]
-        self._set_rate(min(self._start, self.max_pps), now)
+        self._set_rate(min(start, self.max_pps), now)
         self._stepped = now
+
+    def _start(self, now: float) -> float:
+        """Packets a second this network begins with: what it refused is tried again, doubled each RECOVERY."""
+        start, since = self._starts.get(self._key, (START_RATE, now))
+        start *= 2.0 ** int((now - since) / RECOVERY)
+        if start >= START_RATE:
+            self._starts.pop(self._key, None)
+        return min(start, START_RATE)
 
     def halve(self, *, now: float) -> None:
         """Something suffers."""
@@ -139,7 +148,8 @@ class Budget:
         self._rest(now)
         self._expire(now)
         table = self._replied if key in self._replied else self._silent
-        fits = key in table or self._count + kept < self.max_entries
+        again = key in table and (answer or self._count <= self.max_entries)
+        fits = again or self._count + kept < self.max_entries
         if not fits or self._sent_within(now) + kept >= self.max_pps or self._bucket.available(now=now) < 1 + kept:
             return False
         self._bucket.take(now=now)
@@ -202,8 +212,8 @@ class Budget:
         if now - self._last <= REST:
             return
         self._stepped = now
-        if self._bucket.rate > self._start:
-            self._set_rate(min(self._start, self.max_pps), now)
+        if self._bucket.rate != (start := min(self._start(now), self.max_pps)):
+            self._set_rate(start, now)
 
     def _packets_at(self, packets: float, now: float) -> float:
         self._rest(now)

@@ -46,19 +46,19 @@ from punch.facts import (
     SocketOpened,
 )
 from punch.holes import Holes
-from punch.line import MOST_ATTEMPTS, Line
+from punch.line import MOST_ATTEMPTS, MOST_OWN, Line
 from punch.observatory import Observatory
 from punch.outlet import Outlet
-from punch.peers import Outcome, Peer
+from punch.peers import Outcome, Peer, Peers
 from punch.signals import Offer, Signal, Stop, Touch
 from punch.terms import infeasible, offered
 from punch.timers import Timers
-from punch.values import Candidate, Endpoint, NatProfile, PeerId, SocketId
+from punch.values import Candidate, Endpoint, NatProfile, PeerId, SocketId, udp
 from punch.view import peer_view
 
-MOST_PEERS = 1024
-"""Peers remembered while they are not here."""
 PROBE_TYPES = (wire.PROBE, wire.ANSWER)
+REFUSALS = ("EPERM", "ENOBUFS", "icmp 3/13")
+"""Errors that say more than that nobody is there."""
 
 
 class Engine:
@@ -74,7 +74,7 @@ class Engine:
             config, stun, self._outlet, entropy=entropy, request_ids=self._next_request, now=now
         )
         self._lent = Lent(self._outlet, self._holes, self._observatory.sampler, entropy)
-        self._peers: dict[PeerId, Peer] = {}
+        self._peers = Peers()
         self._attempts: dict[int, Attempt] = {}
         """By label."""
         self._line = Line()
@@ -152,14 +152,18 @@ class Engine:
                 self._observatory.tell(fact, now=now)
                 self._policy_changed(fact.config, now)
             case Heard():
-                self._outlet.manners.vouch(fact.peer, fact.host, fact.by)
+                self._outlet.manners.vouch(fact.peer, fact.host, fact.by, now=now)
             case PeerHeard():
                 self._observatory.heard_from(fact)
+                self._outlet.manners.answered(udp(fact.host, 0))
             case SignalReceived():
                 self._signal(fact.peer, fact.signal, now)
             case PeerUp():
                 self._peer_up(fact, now)
-            case PeerDown() | PeerWanted() | PeerPolicy() | PeerDirect() | HoleRefused():
+            case PeerPolicy():
+                self._peers.settle(fact)
+                self._obey(self._peers.get(fact.peer), now)
+            case PeerDown() | PeerWanted() | PeerDirect() | HoleRefused():
                 self._peer_fact(fact, now)
         self._settle(now)
 
@@ -200,11 +204,11 @@ class Engine:
         if not any(wire.verify(payload, key) for key in attempt.peer.open_keys(probe.epoch)):
             self._outlet.drops["probe_mac"] += 1
             return
-        taken = attempt.probed if probe.type == wire.PROBE else attempt.answered
-        if taken(probe, source, via=via, now=now):
-            self._outlet.probes_received += 1
+        take = attempt.probed if probe.type == wire.PROBE else attempt.answered
+        if why := take(probe, source, via=via, now=now):
+            self._outlet.drops[why] += 1
         else:
-            self._outlet.drops["probe_again"] += 1
+            self._outlet.probes_received += 1
 
     # --- facts
 
@@ -226,17 +230,20 @@ class Engine:
             self._outlet.take(fact.socket, ipv6=fact.local.is_ipv6)
 
     def _send_failed(self, fact: SendFailed, now: float) -> None:
-        """Only a full table or a forbidding kernel counts: it ends what goes on, and halves what may be."""
+        """A full table or a forbidding kernel ends those it hits and halves what may be; a candidate is only barred."""
         self._outlet.drops[f"send_{fact.error.lower().replace(' ', '_')}"] += 1
-        if fact.error not in ("EPERM", "ENOBUFS", "icmp 3/13"):
+        if fact.error not in REFUSALS:
             return
-        self._outlet.budget.suffer(self._network, now=now)
-        for attempt in self._running():
+        hit = [each for each in self._running() if fact.error == "ENOBUFS" or each.is_hit(fact.to, now=now)]
+        if hit:
+            self._outlet.budget.suffer(self._network, now=now)
+        for attempt in hit:
             attempt.finish("refused", f"this network refuses packets ({fact.error})", now=now)
 
     def _network_changed(self, fact: NetworkChanged, now: float) -> None:
         self._observatory.tell(fact, now=now)
-        earlier, self._outlet.addresses = self._outlet.addresses, fact.addresses
+        earlier = self._outlet.addresses
+        self._outlet.surround(fact)
         if fact.key == self._network and set(earlier) <= set(fact.addresses):
             return
         if fact.key != self._network:
@@ -247,40 +254,35 @@ class Engine:
         self._start_over(now)
 
     def _start_over(self, now: float) -> None:
-        for peer in self._peers.values():
+        for peer in self._peers:
             peer.start_over(now=now)
             self._consider(peer, now)
 
     def _policy_changed(self, config: PunchConfig, now: float) -> None:
         self.config = config
         self._outlet.budget.limit(max_pps=config.max_pps, max_entries=config.max_entries, now=now)
-        for peer in self._peers.values():
+        for peer in self._peers:
             self._obey(peer, now)
 
-    def _obey(self, peer: Peer, now: float) -> None:
+    def _obey(self, peer: Peer | None, now: float) -> None:
         """End what the settings now forbid, begin what they now want."""
+        if peer is None:
+            return
         attempt = self._attempt_of(peer.id)
-        if attempt is not None and not schedule.is_allowed(peer, self.config):
+        if attempt is not None and self.config.enabled:
+            attempt.obey(peer.modes_in_force(self.config), now=now)
+        elif attempt is not None:
             attempt.finish("off", "switched off", now=now)
         self._consider(peer, now)
 
     def _peer_up(self, fact: PeerUp, now: float) -> None:
-        peer = self._peers.get(fact.peer)
-        if peer is None:
-            peer = self._peers[fact.peer] = Peer(fact, now=now)
-            self._forget_one()
-        peer.renew(fact)
+        peer = self._peers.meet(fact, now=now)
+        self._outlet.manners.meet(peer.id)
+        if (gone := self._peers.forget()) is not None:
+            self._outlet.manners.forget(gone)
         self._consider(peer, now)
 
-    def _forget_one(self) -> None:
-        """Of too many peers, the one met longest ago that is not here goes."""
-        if len(self._peers) > MOST_PEERS:
-            gone = next((each for each in self._peers.values() if not each.is_up), None)
-            if gone is not None:
-                del self._peers[gone.id]
-                self._outlet.manners.forget(gone.id)
-
-    def _peer_fact(self, fact: PeerDown | PeerWanted | PeerPolicy | PeerDirect | HoleRefused, now: float) -> None:
+    def _peer_fact(self, fact: PeerDown | PeerWanted | PeerDirect | HoleRefused, now: float) -> None:
         peer = self._peers.get(fact.peer)
         if peer is None:
             return
@@ -292,21 +294,13 @@ class Engine:
                 if attempt is not None:
                     attempt.finish("peer_gone", "the peer is not reached any more", now=now, tell=False)
             case PeerWanted():
-                self._wanted(peer, fact, now)
-            case PeerPolicy():
-                peer.settle_policy(fact)
-                self._obey(peer, now)
+                peer.want(fact.why, now=now)
             case PeerDirect():
                 self._direct(peer, fact.direct, now)
             case HoleRefused():
                 if attempt is not None:
                     attempt.refused(fact.via, fact.endpoint, now=now)
         self._consider(peer, now)
-
-    def _wanted(self, peer: Peer, fact: PeerWanted, now: float) -> None:
-        if fact.why == "demand":
-            peer.ask(now=now)
-        peer.wanted_at = now
 
     def _direct(self, peer: Peer, direct: bool, now: float) -> None:
         attempt = self._attempt_of(peer.id)
@@ -354,9 +348,9 @@ class Engine:
             self._outlet.drops["offer_rate"] += 1
             return
         if attempt is not None:
-            attempt.finish("peer_changed", "they began anew", now=now, tell=False)
+            attempt.finish("peer_changed", "they began anew", now=now, heard=True)
             self._conclude(attempt, now)
-        if len(self._attempts) >= MOST_ATTEMPTS:
+        if sum(1 for each in self._attempts.values() if not each.began_here) >= MOST_ATTEMPTS - MOST_OWN:
             self._say(peer, Stop(offer.attempt, "busy"))
             return
         if peer.hopeless and infeasible(ours := self._say_of_us(peer, now), offer):
@@ -401,7 +395,8 @@ class Engine:
     def _seat(self, now: float) -> None:
         """Begin with whose turn it is, as long as there are places."""
         while (peer_id := self._line.next(self._attempts.values(), self._lent)) is not None:
-            peer = self._peers[peer_id]
+            peer = self._peers.get(peer_id)
+            assert peer is not None, "who is in line is here"
             self._consider(peer, now)
             if peer_id in self._line:
                 self._begin(peer, self._entropy.getrandbits(32), "we ask them", now).began_here = True
@@ -429,7 +424,7 @@ class Engine:
         peer.last = Outcome(end.state, end.reason, end.text, attempt.strategy, probes=probes, planned=planned)
         peer.remember_end(attempt.number, end.reason)
         self._events.append(AttemptEnded(peer.id, end.state, end.reason, end.text))
-        schedule.after(peer, end.reason, self._entropy, now=now)
+        schedule.after(peer, end.reason, self._entropy, heard=end.heard, now=now)
         if attempt.strategy == "birthday":
             peer.searches = True
         if end.reason == "direct" and attempt.strategy:

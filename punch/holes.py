@@ -19,6 +19,10 @@ MOST_SOCKETS = 512
 PATIENCE = 2.0
 """Seconds the shell may take to open sockets."""
 
+FORGOTTEN = 60.0
+"""Seconds after which sockets that nobody waits for count as not coming."""
+MOST_LATE = 1024
+
 Owner = int
 """An attempt's label; 0 is nobody."""
 
@@ -53,6 +57,8 @@ class Holes:
         self._next_request = next_request
         self._requests: dict[int, Request] = {}
         self._owners: dict[SocketId, Owner] = {}
+        self._late: dict[int, None] = {}
+        """Requests whose sockets are counted no more; one that comes after all is closed."""
         self._commands: list[OpenSockets | CloseSocket] = []
 
     def ask(self, owner: Owner, count: int, *, even: bool, port: int) -> int:
@@ -68,6 +74,9 @@ class Holes:
     def opened(self, fact: SocketOpened) -> bool:
         """A socket came; False: not one that was asked for here."""
         request = self._requests.get(fact.request)
+        if request is None and fact.request in self._late:
+            self._commands.append(CloseSocket(fact.socket))
+            return True
         if request is None:
             return False
         if request.owner == 0:
@@ -102,8 +111,11 @@ class Holes:
                 else:
                     self._abandon(number)
                 found.append((request.owner, number, tuple(request.sockets)))
-            elif request.owner == 0 and late and now - request.since >= 30 * PATIENCE:
+            elif request.owner == 0 and now - request.since >= FORGOTTEN:
                 del self._requests[number]
+                self._late[number] = None
+                if len(self._late) > MOST_LATE:
+                    del self._late[next(iter(self._late))]
         return found
 
     def next_timeout(self) -> float | None:
@@ -117,10 +129,6 @@ class Holes:
         """Whether more sockets of a request are waited for, and for how long is settled."""
         found = self._requests.get(request)
         return found is not None and not found.whole and found.since is not None
-
-    def owner(self, socket: SocketId) -> Owner:
-        """Whose a socket is; 0: not one of these."""
-        return self._owners.get(socket, 0)
 
     def close(self, socket: SocketId) -> None:
         """One is not needed any more."""

@@ -54,6 +54,7 @@ class Line:
         """Tell a search who else wants the budget."""
         light = tuple(each.label for each in attempts if each.is_light)
         lent.light = (*light, 0) if self._light else light
+        lent.heavy = tuple(self._heavy)
 
     def before(self, peer: PeerId) -> int | None:
         """How many have their turn first; None: it does not wait."""

@@ -10,8 +10,9 @@ from collections import Counter, deque
 from punch.budget import Budget
 from punch.commands import Command, SendDatagram
 from punch.events import BudgetView
+from punch.facts import NetworkChanged
 from punch.manners import Manners, Refusal, Try, on_link
-from punch.sites import same_site
+from punch.sites import public_hosts
 from punch.values import Endpoint, NatProfile, SocketId
 
 Verdict = Refusal | None
@@ -54,9 +55,18 @@ class Outlet:
         self.main = None if self.main == socket else self.main
         self.main6 = None if self.main6 == socket else self.main6
 
-    def is_near(self, host: str, remote: NatProfile) -> bool:
-        """Whether a private `host` can be the peer: on-link, or behind the same public address as we."""
-        return on_link(host, self.addresses) or same_site(self.profile, remote)
+    def surround(self, fact: NetworkChanged) -> None:
+        """Where this host is."""
+        self.addresses = fact.addresses
+        self.manners.surround(own=fact.addresses, broadcast=fact.broadcast, overlay=fact.overlay)
+
+    def is_near(self, host: str, of: Try, *, now: float) -> bool:
+        """Whether a private `host` can be the peer: on-link, or behind our own NAT."""
+        return on_link(host, self.addresses) or self.shares_site(of, now=now)
+
+    def shares_site(self, of: Try, *, now: float) -> bool:
+        """Whether another member hears the peer from a public address of ours: its own word would not do."""
+        return any(self.manners.is_vouched(of, host, now=now) for host in public_hosts(self.profile))
 
     def send(
         self, via: SocketId, to: Endpoint, payload: bytes, *, of: Try, now: float, ttl: int = 0, answer: bool = False
@@ -75,7 +85,8 @@ class Outlet:
             self.drops[f"not_sent_{why}"] += 1
         return why
 
-    def answered(self, via: SocketId, source: Endpoint) -> None:
-        """A probe or its answer came from there."""
-        self.budget.answered(via, source)
-        self.manners.answered(source)
+    def answered(self, via: SocketId, to: Endpoint, *, proven: bool) -> None:
+        """What was sent there got through; `proven`: its answer came from there too, whoever else may forge sources."""
+        self.budget.answered(via, to)
+        if proven:
+            self.manners.answered(to)

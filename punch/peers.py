@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from math import inf
 
 from msgspec import Struct
 
 from punch.config import Mode, PunchConfig
 from punch.events import State
-from punch.facts import PeerPolicy, PeerUp
+from punch.facts import PeerPolicy, PeerUp, Want
 from punch.journal import Journal
 from punch.limiter import TokenBucket
 from punch.signals import Offer
@@ -27,6 +28,10 @@ SIGNAL_DEPTH, SIGNAL_RATE = 64, 32.0
 OFFER_DEPTH, OFFER_RATE = 8, 0.1
 """Attempts a peer may begin at once, and a second."""
 ENDED_KEPT = 8
+HEED_EVERY = 30.0
+"""Seconds between two times that a peer ends an attempt and the next one begins at once: as the first of WAITS."""
+MOST_PEERS = 1024
+"""Peers remembered while they are not here."""
 ALONE = ("exhausted", "no_answer")
 """Reasons to begin anew when the peer still asks: it never heard our reply."""
 
@@ -79,6 +84,8 @@ class Peer:
         """The last try came to a birthday search, or had to wait for one: the next waits for its turn."""
         self.busy = 0
         """How often in a row they were busy."""
+        self.heeded_at = -inf
+        """When they last ended one so that the next could begin at once."""
         self.failures = 0
         self.next_at = now
         """Nothing is tried before by itself."""
@@ -103,10 +110,6 @@ class Peer:
     def open_keys(self, epoch: int) -> tuple[bytes, ...]:
         """Keys a probe of this epoch may be sealed with."""
         return tuple(each.open for each in (self.keys, self.earlier) if each is not None and each.epoch == epoch)
-
-    def settle_policy(self, fact: PeerPolicy) -> None:
-        """Take this peer's own settings."""
-        self.modes = (fact.nat3_nat4, fact.nat4_nat4)
 
     def modes_in_force(self, config: PunchConfig) -> tuple[Mode, Mode]:
         """nat3_nat4 and nat4_nat4 for this peer."""
@@ -147,6 +150,12 @@ class Peer:
         """Whether an Offer of this number comes too late."""
         return self.ended.get(number, ALONE[0]) not in ALONE
 
+    def want(self, why: Want, *, now: float) -> None:
+        """A direct way is wanted now."""
+        if why == "demand":
+            self.ask(now=now)
+        self.wanted_at = now
+
     def ask(self, *, now: float) -> None:
         """A person wants it; the first telling of it sets waiting times aside, not what both profiles say."""
         if now - self.demanded_at > FRESH_DEMAND:
@@ -162,8 +171,58 @@ class Peer:
         self.kind = ""
         self.next_at = now
 
+    def heed(self, *, now: float) -> None:
+        """They ended it, and nothing is wrong: at once again, if that is not said all the time."""
+        if now - self.heeded_at >= HEED_EVERY:
+            self.heeded_at = self.next_at = now
+        else:
+            self.next_at = max(self.next_at, self.heeded_at + HEED_EVERY)
+
     def wait_longer(self, entropy: random.Random, *, now: float) -> None:
         """One more failure."""
         wait = WAITS[min(self.failures, len(WAITS) - 1)]
         self.failures += 1
         self.next_at = now + wait * (1 + WAIT_SPREAD * (2 * entropy.random() - 1))
+
+
+class Peers:
+    """All of them, and the settings of each, also of those that never were here."""
+
+    def __init__(self) -> None:
+        self._peers: dict[PeerId, Peer] = {}
+        self._policies: dict[PeerId, PeerPolicy] = {}
+
+    def get(self, peer: PeerId) -> Peer | None:
+        """One that is remembered."""
+        return self._peers.get(peer)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(list(self._peers.values()))
+
+    def meet(self, fact: PeerUp, *, now: float) -> Peer:
+        """It is here."""
+        peer = self._peers.get(fact.peer)
+        if peer is None:
+            peer = self._peers[fact.peer] = Peer(fact, now=now)
+            self._settle(peer)
+        peer.renew(fact)
+        return peer
+
+    def forget(self) -> PeerId | None:
+        """Of too many, the one met longest ago that is not here goes."""
+        gone = next((each.id for each in self if not each.is_up), None) if len(self._peers) > MOST_PEERS else None
+        if gone is not None:
+            del self._peers[gone]
+        return gone
+
+    def settle(self, fact: PeerPolicy) -> None:
+        """A person's settings for one peer, whether it is here or not."""
+        self._policies[fact.peer] = fact
+        if fact.nat3_nat4 is None and fact.nat4_nat4 is None:
+            del self._policies[fact.peer]
+        if (peer := self._peers.get(fact.peer)) is not None:
+            self._settle(peer)
+
+    def _settle(self, peer: Peer) -> None:
+        fact = self._policies.get(peer.id)
+        peer.modes = (None, None) if fact is None else (fact.nat3_nat4, fact.nat4_nat4)

@@ -8,8 +8,8 @@ from punch.values import NatProfile
 
 
 def same_site(local: NatProfile, remote: NatProfile) -> bool:
-    """Whether both are seen at one public IPv4 address: the same NAT, or the same carrier's."""
-    return bool(set(_public(local)) & set(_public(remote)))
+    """Whether both say that they are seen at one public IPv4 address: the same NAT, or the same carrier's."""
+    return bool(set(public_hosts(local)) & set(public_hosts(remote)))
 
 
 def both_ipv6(ours: Offer, theirs: Offer) -> bool:
@@ -23,7 +23,8 @@ def one_lan(ours: Offer, theirs: Offer) -> bool:
     return any(on_link(each.endpoint.host, own) for each in theirs.candidates if each.kind == "local")
 
 
-def _public(profile: NatProfile) -> tuple[str, ...]:
+def public_hosts(profile: NatProfile) -> tuple[str, ...]:
+    """The public IPv4 addresses a host is seen at."""
     seen = () if profile.reflexive is None else (profile.reflexive.host,)
     return tuple(host for host in (*seen, *profile.hosts) if ":" not in host and not is_private(host))
 

@@ -2,9 +2,9 @@
 
 Both sides hold the same two offers and come to the same end, so nothing else is said about it.
 
-    both easy           needs `enabled`
+    both easy           needs `enabled`                  if either wants it
     exactly one NAT4    nat3_nat4      off: not tried    auto: if either wants it    always: tried
-    both NAT4           nat4_nat4      the same, and first: is it feasible at all?
+    both NAT4           nat4_nat4      the same, and first: is it feasible at all, as far as both are measured?
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from punch.config import Mode
 from punch.manners import is_private, is_sendable
 from punch.predict.feasible import PREDICTABLE, outlook
 from punch.signals import Offer
@@ -29,7 +30,12 @@ class Terms(Struct, frozen=True):
     """May it be tried? `reason` "" means yes."""
 
     kind: Kind
-    reason: Literal["", "off", "peer_off", "idle"]
+    reason: Literal["", "off", "peer_off", "idle", "unmeasured"]
+
+
+def mode_of(which: str, modes: tuple[Mode, Mode]) -> Mode | None:
+    """The one of the settings nat3_nat4 and nat4_nat4 that a kind of pair needs; None: none, or it is not known."""
+    return {"nat3_nat4": modes[0], "nat4_nat4": modes[1]}.get(which)
 
 
 def kind(local: NatProfile, remote: NatProfile) -> Kind:
@@ -41,17 +47,15 @@ def kind(local: NatProfile, remote: NatProfile) -> Kind:
 def settle(ours: Offer, theirs: Offer) -> Terms:
     """What follows from both settings and wishes; a person's demand stands over `auto`, not over `off`."""
     which = kind(ours.profile, theirs.profile)
-    if which == "easy":
-        return Terms(which, "")
-    place = 0 if which == "nat3_nat4" else 1
-    if ours.modes[place] == "off":
-        return Terms(which, "off")
-    if theirs.modes[place] == "off":
-        return Terms(which, "peer_off")
+    modes = mode_of(which, ours.modes), mode_of(which, theirs.modes)
     wanted = ours.wanted or ours.demand or theirs.wanted or theirs.demand
-    if wanted or "always" in (ours.modes[place], theirs.modes[place]):
-        return Terms(which, "")
-    return Terms(which, "idle")
+    if modes[0] == "off":
+        return Terms(which, "off")
+    if modes[1] == "off":
+        return Terms(which, "peer_off")
+    if not wanted and "always" not in modes:
+        return Terms(which, "idle")
+    return Terms(which, "unmeasured" if _is_unmeasured(ours, theirs) else "")
 
 
 def choices(ours: Offer, theirs: Offer, *, first: bool) -> tuple[Choice, ...]:
@@ -76,16 +80,25 @@ def infeasible(ours: Offer, theirs: Offer) -> str:
     """Why no effort would do, in people's words; "" where it may."""
     if kind(ours.profile, theirs.profile) != "nat4_nat4" or site_or_ipv6(ours, theirs):
         return ""
-    if is_sought(ours.profile) or is_sought(theirs.profile):
+    if is_sought(ours.profile) or is_sought(theirs.profile) or _is_unmeasured(ours, theirs):
         return ""
     if outlook(ours.profile, theirs.profile).feasible:
         return ""
     if is_predictable(ours.profile) and is_predictable(theirs.profile):
-        return "both sides are symmetric, and their blocks of ports are too large: it would take hours of probing"
+        return "both sides are symmetric and draw ports from blocks, which would be used up before two holes meet"
     random = [whose for whose, offer in (("yours", ours), ("theirs", theirs)) if not is_predictable(offer.profile)]
     which = "neither NAT's ports" if len(random) == 2 else f"the ports of one NAT ({random[0]})"
     verb = "can" if len(random) == 2 else "cannot"
     return f"both sides are symmetric, and {which} {verb} be predicted: it would take hours of probing"
+
+
+def _is_unmeasured(ours: Offer, theirs: Offer) -> bool:
+    """Whether what two symmetric NATs allow hangs on what is not known of one yet."""
+    if kind(ours.profile, theirs.profile) != "nat4_nat4" or site_or_ipv6(ours, theirs):
+        return False
+    if is_sought(ours.profile) or is_sought(theirs.profile):
+        return False
+    return "unknown" in (ours.profile.allocation, theirs.profile.allocation)
 
 
 def is_predictable(profile: NatProfile) -> bool:

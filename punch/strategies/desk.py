@@ -34,8 +34,8 @@ class Desk(Protocol):
     """What the peer named, checked (protocol section 5)."""
     local_candidates: tuple[Candidate, ...]
 
-    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0, again: bool = False) -> bool:
-        """Send one probe; False: neither budget nor leave for it now. `again`: a refresh of one sent before."""
+    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
+        """Send one probe; False: neither budget nor leave for it now."""
 
     def sample(self, via: SocketId, *, now: float) -> bool:
         """Ask a STUN service what `via` looks like from outside; `sampled` brings the answer. False: no budget now."""

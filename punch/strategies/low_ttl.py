@@ -80,6 +80,6 @@ class LowTtl:
         if last is not None:
             ttl = opening_ttl(self._desk.local) if last else 0
             for to in self._to:
-                self._desk.probe(self._desk.main, to, now=now, ttl=ttl, again=self._done > 1)
+                self._desk.probe(self._desk.main, to, now=now, ttl=ttl)
         if self._done < len(schedule):
             self._desk.wait("send", self._began + schedule[self._done][0])

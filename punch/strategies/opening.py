@@ -259,7 +259,7 @@ class HardSide:
                 self._desk.wait("refresh", at + self._interval)
                 return
             assert self._to is not None
-            if not self._desk.probe(via, self._to, now=now, ttl=self._ttl, again=True):
+            if not self._desk.probe(via, self._to, now=now, ttl=self._ttl):
                 self._desk.wait("refresh", max(self._desk.room_at(1, now=now), now + 0.05))
                 return
             del self._touched[via]

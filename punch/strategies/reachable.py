@@ -70,7 +70,7 @@ class Reachable:
             return
         via = self._desk.main6 if self._to.is_ipv6 else self._desk.main
         if via is not None:
-            self._desk.probe(via, self._to, now=now, again=self._done > 0)
+            self._desk.probe(via, self._to, now=now)
         while self._done < len(schedule) and now >= self._began + schedule[self._done]:
             self._done += 1
         if self._done < len(schedule):

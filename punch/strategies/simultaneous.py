@@ -109,7 +109,7 @@ class Simultaneous:
     def _probe(self, to: Endpoint, done: int, now: float) -> None:
         via = self._desk.main6 if to.is_ipv6 else self._desk.main
         if via is not None:
-            self._desk.probe(via, to, now=now, again=done > 0)
+            self._desk.probe(via, to, now=now)
 
     def _schedule(self, target: Target) -> tuple[float, ...]:
         """When packets go to it, from the exchange of the offers on."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from punch.manners import is_private, on_link
-from punch.sites import same_site
 from punch.values import Candidate, Endpoint, NatProfile, udp
 
 MOST_TARGETS = 12
@@ -29,15 +28,17 @@ class Target(Struct, frozen=True):
 
 
 def find(
-    local: NatProfile,
     remote: NatProfile,
     candidates: tuple[Candidate, ...],
     *,
     addresses: tuple[str, ...],
+    one_site: bool,
     ipv6: bool,
 ) -> tuple[Target, ...]:
-    """The endpoints worth a packet, best first, each once. `ipv6`: we have a socket for it."""
-    one_site = same_site(local, remote)
+    """The endpoints worth a packet, best first, each once.
+
+    `one_site`: another member says that the peer is behind our own public address; `ipv6`: we have a socket for it.
+    """
     found = [
         *_ipv6(candidates, addresses if ipv6 else ()),
         *_lan(candidates, addresses, one_site),

@@ -11,7 +11,7 @@ from math import inf
 from punch.predict.hypothesis import PORTS
 from punch.predict.sequential import likeliest, slots
 from punch.signals import Aim, Sample, Sampled, Signal
-from punch.strategies.anchoring import GROUPS, MARGIN, PATIENCE, SILENT, rounds, spread
+from punch.strategies.anchoring import BLOCK_GROUPS, FREE_PORTS, GROUPS, MARGIN, PATIENCE, SILENT, rounds, spread
 from punch.strategies.desk import Desk, Opened
 from punch.strategies.low_ttl import opening_ttl
 from punch.values import Endpoint, SocketId, udp
@@ -246,8 +246,10 @@ class Binder:
         """Nothing is sampled."""
 
     def heard(self, signal: Signal, *, now: float) -> None:
-        """A target."""
-        if isinstance(signal, Aim) and signal.round == self._round and signal.target not in self._heard:
+        """A target, one of the ports an anchor draws them from: which ones are bound here is not theirs to say."""
+        if not isinstance(signal, Aim) or signal.round != self._round or signal.target in self._heard:
+            return
+        if signal.target in FREE_PORTS and len(self._heard) < BLOCK_GROUPS:
             self._heard.add(signal.target)
             self._bound[self._desk.open(1, port=signal.target)] = signal
             self._desk.wait("round", now + PATIENCE)

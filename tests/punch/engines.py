@@ -199,6 +199,7 @@ class Village:
         self.homes: dict[str, Home] = {}
         self.nats: dict[str, list[Nat]] = {}
         self._ids: dict[PeerId, str] = {}
+        self._carried: dict[tuple[str, str], None] = {}
 
     def add(
         self, name: str, kind: str, *, config: PunchConfig | None = None, servers: bool = True, beside: str = ""
@@ -228,11 +229,16 @@ class Village:
             first = own < other
             fact = PeerUp(other.encode(), keys[first], keys[not first], epoch=3, first=first)
             self.tell(own, fact)
-            nats = self.nats[other]
-            if vouched and nats:
-                for address in nats[-1].addresses:
-                    self.tell(own, Heard(other.encode(), address, b"relay"))
+            if vouched:
+                self._carried[own, other] = None
+                self._vouch(own, other)
             self.homes[own].listen = self._prover(own)
+
+    def _vouch(self, own: str, other: str) -> None:
+        """The relay's word, which it repeats while it carries."""
+        if self.nats[other] and (own, other) in self._carried:
+            for address in self.nats[other][-1].addresses:
+                self.tell(own, Heard(other.encode(), address, b"relay"))
 
     def tell(self, name: str, fact: Fact) -> None:
         self.homes[name].tell(fact, now=self.world.now)
@@ -240,6 +246,7 @@ class Village:
     def want(self, a: str, b: str) -> None:
         """Traffic both ways, told again each second as a host does."""
         for own, other in ((a, b), (b, a)):
+            self._vouch(own, other)
             self.tell(own, PeerWanted(other.encode(), "traffic"))
 
     def met(self, a: str, b: str) -> bool:

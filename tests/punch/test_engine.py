@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from punch.config import PunchConfig
+from punch.config import Mode, PunchConfig
 from punch.events import AttemptStarted
 from punch.facts import HoleRefused, PeerDirect, PeerWanted
 from punch.signals import Offer, Stop
@@ -29,6 +29,13 @@ def meet(made: Village, *, within: float = 10.0) -> float:
     took = made.world.run_until(lambda: made.met("ann", "bob"), within=within)
     made.world.run_for(0.5)
     return took
+
+
+def keep_wanting(made: Village, seconds: int) -> None:
+    """Traffic all the time."""
+    for _ in range(seconds):
+        made.want("ann", "bob")
+        made.world.run_for(1.0)
 
 
 def packets(made: Village, since: dict[str, int]) -> int:
@@ -100,7 +107,13 @@ def test_nothing_is_sent_between_two_that_cannot_meet_and_it_says_what_would_hel
 
 def test_offers_that_cross_become_one_attempt() -> None:
     made = village("nat3", "nat3")
-    meet(made)
+    made.introduce("ann", "bob")
+    made.world.run_for(1.0)
+    for home in made.homes.values():
+        home.signals.clear()
+        home.events.clear()
+    made.want("ann", "bob")
+    made.world.run_for(1.0)
     numbers = {
         each.signal.attempt
         for home in made.homes.values()
@@ -121,9 +134,15 @@ def test_only_one_side_wants() -> None:
     assert made.world.run_until(lambda: made.met("ann", "bob"), within=1.0) < 0.5
 
 
-def test_easy_pairs_do_not_wait_to_be_wanted() -> None:
-    made = village("nat3", "nat2")
+@pytest.mark.parametrize("mode", ["auto", "always"])
+def test_easy_pairs_wait_to_be_wanted_as_all_do(mode: Mode) -> None:
+    made = village("nat3", "nat2", config=PunchConfig(nat3_nat4=mode, nat4_nat4=mode))
     made.introduce("ann", "bob")
+    made.world.run_for(30.0)
+    assert not any(home.probes_sent() for home in made.homes.values())
+    view = made.homes["ann"].engine.view(b"bob", made.world.now)
+    assert (view.state, view.text) == ("idle", "nothing has wanted this path yet; it goes direct when used")
+    made.tell("bob", PeerWanted(b"ann", "traffic"))
     assert made.world.run_until(lambda: made.met("ann", "bob"), within=1.0) < 0.5
 
 
@@ -158,6 +177,7 @@ def test_a_hole_that_does_not_hold_is_not_the_end() -> None:
     for home in made.homes.values():
         home.proves = False
     made.introduce("ann", "bob")
+    made.want("ann", "bob")
     made.world.run_until(lambda: made.met("ann", "bob"), within=1.0)
     for own in made.homes:
         hole = made.homes[own].holes[-1]
@@ -172,12 +192,12 @@ def test_a_hole_that_does_not_hold_is_not_the_end() -> None:
 def test_retries_grow_and_a_demand_sets_them_aside() -> None:
     made = village("nat3-poisonable", "nat3-poisonable")
     made.introduce("ann", "bob")
-    made.world.run_for(8.0)
+    keep_wanting(made, 8)
     first = made.homes["ann"].engine.view(b"bob", made.world.now)
     assert (first.state, first.reason) == ("failed", "exhausted")
     assert first.retry is not None
     assert 24.0 - 6.0 <= first.retry - made.world.now <= 36.0
-    made.world.run_for(50.0)
+    keep_wanting(made, 50)
     second = made.homes["ann"].engine.view(b"bob", made.world.now)
     assert second.attempts == 2
     assert second.retry is not None
@@ -189,7 +209,8 @@ def test_retries_grow_and_a_demand_sets_them_aside() -> None:
 def test_the_other_side_ends_as_soon_as_one_is_direct() -> None:
     made = village("nat3", "nat3")
     made.introduce("ann", "bob")
-    made.world.run_until(lambda: bool(made.homes["ann"].ended), within=2.0)
+    made.want("ann", "bob")
+    made.world.run_until(lambda: any(each.reason == "direct" for each in made.homes["ann"].ended), within=2.0)
     stops = [each.signal for _, each in made.homes["ann"].signals if isinstance(each.signal, Stop)]
     assert [each.reason for each in stops] == ["direct"]
     sent = len(made.homes["bob"].probes_sent())

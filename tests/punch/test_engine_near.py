@@ -37,7 +37,9 @@ def test_over_ipv6_first(kind: str) -> None:
 def test_own_addresses_that_come_are_no_other_network() -> None:
     made = village("nat3", "nat3")
     made.introduce("ann", "bob")
+    made.world.run_for(1.0)
+    made.want("ann", "bob")
     made.tell("ann", NetworkChanged("home", (*made.world.addresses("ann"), "172.17.0.1")))
     made.world.run_until(lambda: made.met("ann", "bob"), within=1.0)
     made.world.run_for(0.5)
-    assert [each.reason for each in made.homes["ann"].ended] == ["direct"]
+    assert [each.reason for each in made.homes["ann"].ended] == ["idle", "direct"]

@@ -6,7 +6,7 @@ import itertools
 
 from punch.commands import CloseSocket, OpenSockets
 from punch.facts import SocketFailed, SocketOpened
-from punch.holes import MOST_SOCKETS, PATIENCE, Hole, Holes
+from punch.holes import FORGOTTEN, MOST_SOCKETS, PATIENCE, Hole, Holes
 from punch.values import SocketId, udp
 
 ANN, BOB = 7, 8
@@ -30,7 +30,6 @@ def test_all_that_were_asked_for() -> None:
     assert list(holes.ready(now=0.0)) == [
         (ANN, request, (Hole(SocketId(11), udp("0.0.0.0", 11)), Hole(SocketId(12), udp("0.0.0.0", 12))))
     ]
-    assert holes.owner(SocketId(11)) == ANN
 
 
 def test_fewer_are_better_than_none() -> None:
@@ -66,7 +65,21 @@ def test_what_comes_after_the_end_is_closed() -> None:
     assert list(holes.commands()) == [CloseSocket(SocketId(11))]
     holes.opened(opened(request, 12))
     assert list(holes.commands()) == [CloseSocket(SocketId(12))]
-    assert holes.owner(SocketId(20)) == BOB
+    holes.release(BOB)
+    assert list(holes.commands()) == [CloseSocket(SocketId(20))]
+
+
+def test_what_comes_long_after_the_end_is_closed_too_and_counted_no_more() -> None:
+    holes = made()
+    request = holes.ask(ANN, MOST_SOCKETS, even=False, port=0)
+    holes.release(ANN)
+    for at in (0.0, FORGOTTEN):
+        assert not list(holes.ready(now=at))
+    list(holes.commands())
+    other = holes.ask(BOB, 1, even=False, port=0)
+    assert list(holes.commands()) == [OpenSockets(other, 1)]
+    assert holes.opened(opened(request, 12))
+    assert list(holes.commands()) == [CloseSocket(SocketId(12))]
 
 
 def test_a_socket_given_away_is_not_closed() -> None:

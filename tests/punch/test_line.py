@@ -54,7 +54,7 @@ def test_a_heavy_one_waits_for_the_search_and_for_light_attempts() -> None:
     line, lends = Line(), lent()
     line.join(b"a", heavy=True)
     assert line.next([], lends) == b"a"
-    assert lends.take_search(7)
+    assert lends.take_search(7, b"p7")
     assert line.next([], lends) is None
     lends.leave_search(7)
     assert line.next([attempt(lends, 1, searches=True)], lends) is None
@@ -80,12 +80,40 @@ def test_a_search_gives_way_to_whoever_is_lighter() -> None:
     running = attempt(lends, 2)
     running.phase = "running"
     line.watch([running], lends)
-    assert not lends.take_search(7)
-    assert lends.take_search(2), "its own earlier, lighter strategies do not stand in its way"
+    assert not lends.take_search(7, b"p7")
+    assert lends.take_search(2, b"p2"), "its own earlier, lighter strategies do not stand in its way"
     lends.leave_search(2)
     line.join(b"a", heavy=False)
     line.watch([], lends)
-    assert not lends.take_search(2)
+    assert not lends.take_search(2, b"p2")
     line.leave(b"a")
     line.watch([], lends)
-    assert lends.take_search(7)
+    assert lends.take_search(7, b"p7")
+
+
+def test_who_searched_last_lets_those_in_line_go_first() -> None:
+    line, lends = Line(), lent()
+    assert lends.take_search(7, b"p7")
+    lends.leave_search(7)
+    line.join(b"a", heavy=True)
+    line.watch([], lends)
+    assert not lends.take_search(8, b"p7")
+    line.leave(b"a")
+    line.watch([], lends)
+    assert lends.take_search(8, b"p7")
+
+
+def test_a_peer_that_only_asks_again_and_again_holds_up_nobody() -> None:
+    lends = lent()
+    peer = Peer(PeerUp(b"p1", b"k" * 32, b"K" * 32, 1, first=True), now=0.0)
+    peer.heed(now=0.0)
+    for at, light in ((1.0, False), (40.0, True)):
+        asked = Attempt(peer, lends, number=1, label=1, now=at)
+        asked.phase = "running"
+        assert asked.is_light is light
+    peer.wait_longer(random.Random(1), now=40.0)
+    asked = Attempt(peer, lends, number=1, label=1, now=80.0)
+    asked.phase = "running"
+    assert not asked.is_light
+    asked.began_here = True
+    assert asked.is_light

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 
 from punch.manners import (
+    EARLY_PEERS,
     FREE_ENDPOINTS,
+    FREE_HOSTS,
     FREE_PACKETS,
     FREE_PORTS,
     HOST_PACKETS,
     HOST_WINDOW,
+    MOST_HOSTS,
+    VOUCHED_FOR,
     Manners,
     Try,
     is_private,
@@ -19,6 +23,13 @@ from punch.manners import (
 from punch.values import udp
 
 PEER, OTHER, RELAY = b"peer", b"other", b"relay"
+
+
+def vouched(by: bytes = RELAY) -> Manners:
+    manners = Manners()
+    manners.meet(PEER)
+    manners.vouch(PEER, "192.0.2.1", by, now=0.0)
+    return manners
 
 
 def send(manners: Manners, host: str, port: int, of: Try, *, now: float = 0.0) -> str | None:
@@ -67,8 +78,7 @@ def test_documentation_ranges_are_public() -> None:
 
 
 def test_low_ports_only_if_named() -> None:
-    manners = Manners()
-    manners.vouch(PEER, "192.0.2.1", RELAY)
+    manners = vouched()
     assert send(manners, "192.0.2.1", 53, Try(PEER, ())) == "port"
     assert send(manners, "192.0.2.1", 53, Try(PEER, [udp("192.0.2.1", 53)])) is None
 
@@ -116,18 +126,69 @@ def test_a_host_that_answered_is_counted_anew() -> None:
 
 
 def test_another_members_word_opens_one_host_of_one_peer() -> None:
-    manners, of = Manners(), Try(PEER, ())
-    manners.vouch(PEER, "192.0.2.1", RELAY)
+    manners, of = vouched(), Try(PEER, ())
     assert all(send(manners, "192.0.2.1", 4000 + each, of) is None for each in range(500))
-    assert not manners.is_vouched(OTHER, "192.0.2.1")
-    assert not manners.is_vouched(PEER, "192.0.2.2")
-    assert manners.vouched(PEER) == ("192.0.2.1",)
+    assert not manners.is_vouched(Try(OTHER, ()), "192.0.2.1", now=0.0)
+    assert not manners.is_vouched(of, "192.0.2.2", now=0.0)
+    assert manners.vouched(PEER, now=0.0) == ("192.0.2.1",)
 
 
 def test_a_peers_own_word_counts_for_nothing() -> None:
+    manners = vouched(by=PEER)
+    assert not manners.is_vouched(Try(PEER, ()), "192.0.2.1", now=0.0)
+
+
+def test_a_word_ends_but_not_under_a_try_that_goes_on() -> None:
+    manners, of = vouched(), Try(PEER, ())
+    assert manners.is_vouched(of, "192.0.2.1", now=VOUCHED_FOR - 1)
+    assert manners.is_vouched(of, "192.0.2.1", now=VOUCHED_FOR + 1)
+    assert not manners.is_vouched(Try(PEER, ()), "192.0.2.1", now=VOUCHED_FOR)
+    assert not manners.vouched(PEER, now=VOUCHED_FOR)
+    manners.vouch(PEER, "192.0.2.1", RELAY, now=60.0)
+    assert manners.vouched(PEER, now=VOUCHED_FOR + 1) == ("192.0.2.1",)
+
+
+def test_words_of_peers_that_are_not_here_are_few_and_count_once_they_are() -> None:
     manners = Manners()
-    manners.vouch(PEER, "192.0.2.1", PEER)
-    assert not manners.is_vouched(PEER, "192.0.2.1")
+    for number in range(10 * EARLY_PEERS):
+        manners.vouch(b"%d" % number, "192.0.2.1", RELAY, now=0.0)
+    last = b"%d" % (10 * EARLY_PEERS - 1)
+    assert not manners.vouched(last, now=0.0)
+    assert len(manners._early) == EARLY_PEERS
+    manners.meet(last)
+    assert manners.vouched(last, now=0.0) == ("192.0.2.1",)
+    manners.forget(last)
+    assert not manners.vouched(last, now=0.0)
+
+
+def test_a_peer_names_few_new_hosts_at_a_time() -> None:
+    manners, sent = Manners(), 0
+    for number in range(100):
+        host = f"198.51.{number}.1"
+        sent += send(manners, host, 4000, Try(PEER, ()), now=float(number)) is None
+    assert sent == FREE_HOSTS
+    assert send(manners, "198.51.0.1", 4000, Try(PEER, ()), now=101.0) is None, "it is one of those"
+    assert send(manners, "198.51.200.1", 4000, Try(OTHER, ()), now=101.0) is None
+    assert send(manners, "198.51.200.1", 4000, Try(PEER, ()), now=HOST_WINDOW + 50.0) is None
+
+
+def test_a_full_table_forgets_no_host_whose_time_is_not_over() -> None:
+    manners = Manners()
+    for number in range(MOST_HOSTS):
+        host = f"11.{number >> 8}.{number & 255}.1"
+        assert send(manners, host, 4000, Try(b"%d" % (number // FREE_HOSTS), ()), now=1.0) is None
+    assert send(manners, "198.51.100.1", 4000, Try(OTHER, ()), now=2.0) == "unvouched"
+    assert all(send(manners, "11.0.0.1", 4000, Try(PEER, ()), now=3.0) is None for _ in range(3))
+    assert send(manners, "198.51.100.1", 4000, Try(OTHER, ()), now=HOST_WINDOW + 2.0) is None
+
+
+@pytest.mark.parametrize("host", ["10.44.3.7", "192.168.1.5", "192.168.1.63", "fd00:44::9", "192.168.7.255"])
+def test_not_to_ourselves_nor_to_all_nor_into_the_overlay(host: str) -> None:
+    manners = Manners()
+    own, overlay = ("192.168.1.5",), ("10.44.0.0/16", "fd00:44::/64")
+    manners.surround(own=own, broadcast=("192.168.1.63",), overlay=overlay)
+    assert manners.refusal(udp(host, 4000), Try(PEER, [udp(host, 4000)]), near=True, now=0.0) in ("address", "private")
+    assert manners.refusal(udp("192.168.1.6", 4000), Try(PEER, ()), near=True, now=0.0) is None
 
 
 def test_on_link() -> None:

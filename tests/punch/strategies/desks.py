@@ -31,7 +31,7 @@ class FakeDesk:
         self.over: tuple[float, str] | None = None
         self._waits: dict[str, float] = {}
 
-    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0, again: bool = False) -> bool:
+    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
         self.sent.append((round(now, 3), via, to, ttl))
         return True
 

@@ -106,7 +106,7 @@ class Side:
         self._bucket.available(now=now)
         self._bucket.rate = min(MOST_PPS, 33.0 * 2 ** int(now))
 
-    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0, again: bool = False) -> bool:
+    def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
         if not self._spend(now):
             return False
         self.probes += 1
