@@ -61,6 +61,8 @@ class Answerer:
         """Answers given."""
         self._serve = config.serve != "off"
         self._own: dict[SocketId, Own] = {}
+        self._seconds: dict[str, str | None] = {}
+        """Address -> the second one, as far as somebody asked since our sockets changed."""
         self._addresses: tuple[str, ...] = ()
         self._all = TokenBucket(depth=ALL_RATE, rate=ALL_RATE, now=now)
         self._prefixes: dict[str, TokenBucket] = {}
@@ -74,9 +76,11 @@ class Answerer:
         match fact:
             case SocketOpened():
                 if fact.role != "engine":
+                    self._seconds.clear()
                     self._own[fact.socket] = Own(fact.socket, fact.local, fact.role == "alternate")
             case SocketClosed():
-                self._own.pop(fact.socket, None)
+                if self._own.pop(fact.socket, None) is not None:
+                    self._seconds.clear()
             case NetworkChanged():
                 self._addresses = fact.addresses
 
@@ -145,7 +149,11 @@ class Answerer:
 
     def _elsewhere(self, own: Own, *, ip: bool, port: bool) -> Own | None:
         """The socket on our other address, our other port, or both."""
-        host = self._second(own) if ip else own.local.host
+        host = own.local.host
+        if ip:
+            if host not in self._seconds:
+                self._seconds[host] = self._second(own)
+            host = self._seconds[host] or ""
         for each in self._own.values():
             if each.local.host == host and each.alternate == (own.alternate != port):
                 return each

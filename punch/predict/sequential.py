@@ -96,13 +96,15 @@ def port_at(start: int, step: int, steps: int) -> int:
 def _weigh(samples: tuple[Sample, ...], step: int, foreign: float | None) -> tuple[float, float] | None:
     """Log likelihood of the samples, and the expected foreign rate; None: most gaps do not fit."""
     gaps: list[tuple[int, float]] = []
+    misfits = 0
     for a, b in pairwise(samples):
         seconds = max(0.0, b.at - a.at)
         others = slots(a.external, b.external, step) - (b.index - a.index)
         fits = others >= 0.0 and others == int(others) and others <= 20.0 * (RATES[-1] * seconds + 10.0)
+        misfits += not fits
+        if 2 * misfits > len(samples) - 1:
+            return None
         gaps.append((int(others) if fits else -1, seconds))
-    if 2 * sum(others < 0 for others, _ in gaps) > len(gaps):
-        return None
     anything = OUTLIER / PORTS
     logs = []
     for rate in RATES:

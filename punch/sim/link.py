@@ -47,7 +47,7 @@ class Link(Struct, frozen=True, kw_only=True):
 class Wire:
     """One direction at work: a link, which may be exchanged, and what is on it now."""
 
-    __slots__ = ("_free", "_last", "_link", "_steady", "patient")
+    __slots__ = ("_free", "_last", "_link", "patient", "steady")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -64,7 +64,7 @@ class Wire:
         self._link = link
         self.patient = link.patient
         """See `Link`."""
-        self._steady = link.patient and not (link.loss or link.reorder or link.duplicate)
+        self.steady = link.patient and not (link.loss or link.reorder or link.duplicate)
         """It delays, and does nothing else."""
 
     def carry(self, size: int, entropy: random.Random, *, now: float) -> tuple[float, ...] | Lost:
@@ -75,8 +75,6 @@ class Wire:
         link = self._link
         if size > link.mtu:
             return "mtu"
-        if self._steady:
-            return (now + link.delay,)
         leaves = now
         if link.rate is not None:
             start = max(now, self._free)
@@ -93,6 +91,16 @@ class Wire:
         if link.duplicate and entropy.random() < link.duplicate:
             return (arrival, arrival)
         return (arrival,)
+
+
+def straight(up: Wire | None, down: Wire | None, size: int, *, now: float) -> float | None:
+    """When an IP packet that crosses two wires, or one, arrives; None: one of them does more than delay it."""
+    for wire in (up, down):
+        if wire is not None:
+            if not wire.steady or size > wire.link.mtu:
+                return None
+            now += wire.link.delay
+    return now
 
 
 def packet_size(payload: bytes, *, ipv6: bool) -> int:

@@ -19,7 +19,7 @@ from typing import Self
 
 from punch.sim.host import Datagram, Host
 from punch.sim.journal import ARRIVED, Journal
-from punch.sim.link import Link, Wire, packet_size
+from punch.sim.link import Link, Wire, packet_size, straight
 from punch.sim.network import Door, Network, Port, Router
 from punch.sim.station import Station, sent_from
 
@@ -338,6 +338,10 @@ class World:
                 return
             if (own := self._between.get(pair)) is not None:
                 up, down = own, None
+        size = packet_size(datagram.payload, ipv6=datagram.to.is_ipv6)
+        if (arrival := straight(up, down, size, now=self.now)) is not None:
+            self._push(arrival, partial(self._arrive, origin, stop, datagram))
+            return
         for at in self._carry(origin, stop, datagram, up, self.now):
             if down is None:
                 self._push(at, partial(self._arrive, origin, stop, datagram))
