@@ -31,6 +31,8 @@ DEPTH, RATE, MOST_RATE = 40.0, 33.0, 100.0
 """The budget's packets at once, a second at first, and a second at most (design section 4)."""
 DEFAULT_BLOCK = 1024
 PREDICTABLE: tuple[Allocation, ...] = ("preserving", "sequential", "cluster")
+WALKING: tuple[Allocation, ...] = ("preserving", "sequential")
+"""Allocations that can be brought to a chosen port: one side of two symmetric ones has to."""
 
 
 class Outlook(Struct, frozen=True):
@@ -102,9 +104,11 @@ def _search(profile: NatProfile) -> Outlook:
 
 def _both_hard(local: NatProfile, remote: NatProfile) -> Outlook:
     kinds = {local.allocation, remote.allocation}
+    if not kinds & set(WALKING):
+        return NONE
     if kinds <= set(PREDICTABLE):
-        return Outlook(0.999 if "cluster" not in kinds else 0.5, 17 if "preserving" in kinds else 40, 0.6)
-    if "block" in kinds and kinds & set(PREDICTABLE):
+        return Outlook(0.999 if "cluster" not in kinds else 0.7, 17 if "preserving" in kinds else 40, 0.6)
+    if "block" in kinds:
         size = min(block_size(profile) for profile in (local, remote) if profile.allocation == "block")
         holes = min(size // 2, 3 * 128)
         return Outlook(-math.expm1(-0.9 * holes / size), holes // 2 + 30, seconds_for(holes / 2.0))

@@ -61,3 +61,25 @@ def test_what_a_pair_allows(ours: NatProfile, theirs: NatProfile, least: float, 
     assert least <= found.chance <= most
     assert outlook(theirs, ours) == found
     assert found.feasible == (least > 0.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "feasible"),
+    [
+        ("sequential", "sequential", True),
+        ("preserving", "cluster", True),
+        ("sequential", "block", True),
+        ("preserving", "uniform", False),
+        ("cluster", "cluster", False),
+        ("block", "cluster", False),
+        ("block", "block", False),
+        ("uniform", "uniform", False),
+    ],
+)
+def test_of_two_symmetric_sides_one_has_to_come_to_a_chosen_port(
+    one: Allocation, other: Allocation, feasible: bool
+) -> None:
+    block = (4096, 1024)
+    pair = hard(one, block if one == "block" else None), hard(other, block if other == "block" else None)
+    assert outlook(*pair).feasible is feasible
+    assert outlook(*reversed(pair)).feasible is feasible

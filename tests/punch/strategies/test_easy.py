@@ -85,3 +85,18 @@ def test_openings_die_on_the_way_before_the_knocks() -> None:
 def test_an_unmeasured_distance_has_a_default() -> None:
     assert opening_ttl(NatProfile()) == 8
     assert opening_ttl(NatProfile(distance=1)) == 2
+
+
+def test_without_budget_all_of_it_comes_later() -> None:
+    class Poor(FakeDesk):
+        """No budget until 0.3 s."""
+
+        def room(self, *, now: float) -> float:
+            return 0.0 if now < 0.3 else 40.0
+
+        def room_at(self, packets: float, *, now: float) -> float:
+            return max(0.3, now)
+
+    desk = Poor()
+    assert desk.run(Simultaneous(desk, (PUBLIC,))) == [0.3, 0.4, 0.5, 0.7, 1.1]
+    assert desk.over == (1.8, "exhausted")
