@@ -80,7 +80,7 @@ class Paths:
             told.Sent: self._sent,
             told.ProbeKeys: self._punching.keys,
             told.SignalHeard: self._punching.signal,
-            told.HostHeard: self._punching.host_heard,
+            told.HostHeard: self._host_heard,
             told.PunchPolicy: self._punching.policy,
             told.PeerPolicy: self._punching.peer_policy,
             told.DirectAsked: self._direct_asked,
@@ -288,8 +288,9 @@ class Paths:
         around = self._board.around
         fair = tuple(each for each in fact.endpoints if not around.is_overlay(each.host))
         error = fact.error or ("its address is inside the overlay" if fact.endpoints and not fair else "")
-        self._punching.resolved(fact)
-        self._dialling.resolved(told.Resolved(fact.address, fair, error), now=now)
+        outer = told.Resolved(fact.address, fair, error)
+        self._punching.resolved(outer)
+        self._dialling.resolved(outer, now=now)
 
     def _member_known(self, fact: told.MemberKnown, *, now: float) -> None:
         peer = self._board.peer(fact.peer)
@@ -306,11 +307,17 @@ class Paths:
             self._proving.try_endpoints(peer, now=now)
 
     def _compare(self, peer: Peer) -> bool:
-        """Whether the peer is seen at a public host of ours, and was not before."""
+        """Whether the peer is seen at a public host of ours, by its relay's word too, and was not before."""
         ours = [end.host for end, _ in self.own_endpoints() if scope(end.host) == "public"]
-        theirs = [end.host for end, kind in peer.endpoints if kind == "stun" and scope(end.host) == "public"]
+        theirs = [end.host for end, kind in peer.endpoints if kind == "stun" and end.host in peer.vouched]
         before, peer.shares_public = peer.shares_public, any(host in ours for host in theirs)
         return peer.shares_public and not before
+
+    def _host_heard(self, fact: told.HostHeard, *, now: float) -> None:
+        self._punching.host_heard(fact, now=now)
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None and self._compare(peer):
+            self._proving.try_endpoints(peer, now=now)
 
     def _member_forgotten(self, fact: told.MemberForgotten, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)

@@ -13,6 +13,8 @@ BETTER = 0.8
 """Another way must be this much faster before it takes over: hysteresis against flapping."""
 MARGIN = 0.002
 """... and by this many seconds."""
+MOST_VOUCHED = 4
+"""Hosts kept that a peer's relays hear it from."""
 MOST_WAYS = 24
 """Ways kept for one peer; the oldest unproven one gives way."""
 
@@ -33,7 +35,10 @@ class Peer:
         self.endpoints: tuple[tuple[Endpoint, str], ...] = ()
         self.misplaced: tuple[Endpoint, ...] = ()
         """Endpoints of its record where somebody else was met."""
+        self.vouched: tuple[str, ...] = ()
+        """Where its relays hear it, the newest last."""
         self.shares_public = False
+        """Seen at a public host of ours, as it says and a relay too: its private addresses may be near."""
         self.heard_at: float | None = None
         self.reached = False
         self.current: tuple[Where, ...] = ()

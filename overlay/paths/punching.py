@@ -19,7 +19,7 @@ from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
 from overlay.paths.endpoints import scope
 from overlay.paths.holes import Holes
-from overlay.paths.peer import Peer
+from overlay.paths.peer import MOST_VOUCHED, Peer
 from overlay.paths.proving import Proving
 from overlay.paths.servers import Servers
 from overlay.values import Direct, NodeId
@@ -217,6 +217,8 @@ class Punching:
         self._wanted.pop(node, None)
         self._hosts.pop(node, None)
         self._words = {key: host for key, host in self._words.items() if key[0] != node}
+        if (peer := self._board.peers.get(node)) is not None:
+            peer.vouched = ()
         self._waiting.pop(node, None)
         if node in self._keyed:
             del self._keyed[node]
@@ -266,6 +268,7 @@ class Punching:
         if peer is None or way is None:
             return False
         if peer.session and way.proven:
+            peer.vouched = (*(each for each in peer.vouched if each != host), host)[-MOST_VOUCHED:]
             self._engine.tell(tell.Heard(node, host, by), now=now)
         else:
             self._words[node, by] = host

@@ -158,3 +158,16 @@ def test_a_bridge_or_a_vpn_that_comes_is_not_another_network(room: Room) -> None
     assert {each.key for each in room.engine.told(tell.NetworkChanged)} == {"192.168.1.1 192.168.1.0/24"}
     room.tell(told.AddressesChanged((("192.168.1.9", 24, "wlan0"),), "192.168.1.254"))
     assert room.engine.told(tell.NetworkChanged)[-1].key == "192.168.1.254 192.168.1.0/24"
+
+
+def test_private_addresses_are_near_only_by_the_word_of_the_relay_too(room: Room) -> None:
+    ours, near = "203.0.113.77", udp("172.16.5.5", 27182)
+    assert (udp(ours, 1000), "stun") in room.paths.own_endpoints()
+    room.tell(told.MemberKnown(BOB, ((near, "local"), (udp(ours, 5000), "stun"))))
+    assert room.challenges(Direct(SocketId(1), near)) == []
+    room.tell(told.HostHeard(VPS, BOB, "198.51.100.9"))
+    assert room.challenges(Direct(SocketId(1), near)) == []
+    room.tell(told.HostHeard(VPS, BOB, ours))
+    assert room.challenges(Direct(SocketId(1), near)) == [BASE_SIZE]
+    room.hole(works=True, end=udp("172.16.5.5", 6000))
+    assert room.paths.view(BOB).kind == "direct"
