@@ -113,6 +113,8 @@ class Attempt:
         self.bench: Bench | None = None
         self.began_here = False
         """We asked first."""
+        self.is_quiet = False
+        """Begun while nothing wanted it."""
         self._is_fresh = not peer.failures and now - peer.heeded_at >= HEED_EVERY
         """The peer does not only ask again and again."""
         self._lent = lent
@@ -242,7 +244,7 @@ class Attempt:
             self.finish("infeasible", hopeless, now=now)
         elif terms.reason:
             self.finish(terms.reason, TEXTS[terms.reason], now=now)
-        elif outlet.main is None and outlet.main6 is None:
+        elif not outlet.is_open:
             self.finish("sockets", "there is no socket to send from", now=now)
         else:
             self._next(now)

@@ -148,7 +148,7 @@ class Budget:
         self._rest(now)
         self._expire(now)
         table = self._replied if key in self._replied else self._silent
-        again = key in table and (answer or self._count <= self.max_entries)
+        again = key in table and (self._count <= self.max_entries or (answer and now - table[key] < ENTRY_LIFE))
         fits = again or self._count + kept < self.max_entries
         if not fits or self._sent_within(now) + kept >= self.max_pps or self._bucket.available(now=now) < 1 + kept:
             return False

@@ -375,22 +375,20 @@ class Engine:
     def _consider(self, peer: Peer, now: float) -> None:
         """When is this peer to be attempted by itself?"""
         busy = self._attempt_of(peer.id) is not None
-        at = None if busy or not self._has_socket else schedule.due(peer, self.config, now=now)
+        at = None if busy or not self._outlet.is_open else schedule.due(peer, self.config, now=now)
         if at is None or at > now:
             self._line.leave(peer.id)
         if at is None:
             self._timers.clear(peer.id)
-        elif peer.id not in self._line:
+        elif peer.id in self._line:
+            self._join(peer.id, now)
+        else:
             self._timers.set(peer.id, max(at, now))
 
-    @property
-    def _has_socket(self) -> bool:
-        return self._outlet.main is not None or self._outlet.main6 is not None
-
-    def _join(self, peer_id: PeerId) -> None:
+    def _join(self, peer_id: PeerId, now: float) -> None:
         """A peer is due: it waits for a place."""
         if (peer := self._peers.get(peer_id)) is not None and self._attempt_of(peer_id) is None:
-            self._line.join(peer_id, heavy=peer.searches)
+            self._line.join(peer_id, heavy=peer.searches, quiet=schedule.is_quiet(peer, now=now))
 
     def _seat(self, now: float) -> None:
         """Begin with whose turn it is, as long as there are places."""
@@ -399,7 +397,9 @@ class Engine:
             assert peer is not None, "who is in line is here"
             self._consider(peer, now)
             if peer_id in self._line:
-                self._begin(peer, self._entropy.getrandbits(32), "we ask them", now).began_here = True
+                quiet = self._line.is_quiet(peer_id)
+                attempt = self._begin(peer, self._entropy.getrandbits(32), "we ask them", now)
+                attempt.began_here, attempt.is_quiet = True, quiet
         self._line.watch(self._attempts.values(), self._lent)
 
     def _begin(self, peer: Peer, number: int, how: str, now: float) -> Attempt:
@@ -446,7 +446,7 @@ class Engine:
         self._hear_observatory(now)
         moved = False
         for peer_id in self._timers.expired(now):
-            self._join(peer_id)
+            self._join(peer_id, now)
         self._seat(now)
         for attempt in list(self._attempts.values()):
             if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):

@@ -50,6 +50,11 @@ class Outlet:
         elif not ipv6 and self.main is None:
             self.main = socket
 
+    @property
+    def is_open(self) -> bool:
+        """There is a main socket."""
+        return self.main is not None or self.main6 is not None
+
     def lost(self, socket: SocketId) -> None:
         """A socket is closed."""
         self.main = None if self.main == socket else self.main

@@ -44,6 +44,11 @@ def due(peer: Peer, config: PunchConfig, *, now: float) -> float | None:
     return peer.next_at if unasked or peer.is_wanted(now=now) else None
 
 
+def is_quiet(peer: Peer, *, now: float) -> bool:
+    """Whether it would be attempted only to learn what it is behind."""
+    return not peer.kind and not peer.is_wanted(now=now)
+
+
 def after(peer: Peer, reason: str, entropy: random.Random, *, heard: bool, now: float) -> None:
     """An attempt ended, perhaps by their word: set the waiting time."""
     peer.busy = peer.busy + 1 if reason == "peer_busy" else 0

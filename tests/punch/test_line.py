@@ -9,7 +9,7 @@ from punch.bench import Lent
 from punch.budget import Budget
 from punch.facts import PeerUp
 from punch.holes import Holes
-from punch.line import MOST_ATTEMPTS, MOST_OWN, Line
+from punch.line import MOST_ATTEMPTS, MOST_OWN, MOST_QUIET, Line
 from punch.outlet import Outlet
 from punch.peers import Peer
 from punch.sampler import Sampler
@@ -117,3 +117,20 @@ def test_a_peer_that_only_asks_again_and_again_holds_up_nobody() -> None:
     assert not asked.is_light
     asked.began_here = True
     assert asked.is_light
+
+
+def test_what_nothing_wants_comes_after_and_holds_few_places() -> None:
+    line, lends = Line(), lent()
+    line.join(b"q", heavy=False, quiet=True)
+    line.join(b"a", heavy=False)
+    line.join(b"h", heavy=True)
+    assert [line.before(each) for each in (b"a", b"q", b"h")] == [0, 1, 2]
+    assert line.is_quiet(b"q")
+    line.leave(b"a")
+    silent = [attempt(lends, label) for label in range(1, MOST_QUIET + 1)]
+    for each in silent:
+        each.is_quiet = True
+    assert line.next(silent[1:], lends) == b"q"
+    assert line.next(silent, lends) == b"h"
+    line.join(b"q", heavy=False)
+    assert line.next(silent, lends) == b"q", "something wants it now"
