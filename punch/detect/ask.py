@@ -21,7 +21,7 @@ from punch import stun
 from punch.commands import Command
 from punch.detect.answer import prefix_of
 from punch.detect.classify import Tests, classify, undecided
-from punch.detect.hello import FIRST_WAITS, LATER_WAITS, Hello, Target, choose, targets
+from punch.detect.hello import FIRST_WAITS, LATER_WAITS, Hello, Target, choose, speaks_ipv4, targets
 from punch.detect.memory import Memory, Place
 from punch.detect.questions import Questions, RoomAt, Spend
 from punch.detect.signs import Signs
@@ -155,17 +155,18 @@ class Detector:
         try:
             message = stun.parse(payload)
         except stun.StunError as error:
-            mine = self._supply.has(via)
-            self.drops[str(error)] += mine
-            return mine
+            return self._refuse(str(error), via)
         return self.hear(message, source, via=via, now=now)
+
+    def _refuse(self, reason: str, via: SocketId) -> bool:
+        mine = self._supply.has(via)
+        self.drops[reason] += mine
+        return mine
 
     def hear(self, message: stun.Message, source: Endpoint, *, via: SocketId, now: float) -> bool:
         """`receive` for what was parsed already."""
         if not self._questions.receive(message, source, via=via, now=now):
-            mine = self._supply.has(via)
-            self.drops["stun_unknown"] += mine
-            return mine
+            return self._refuse("stun_unknown", via)
         self.signs.came(now=now)
         self._pump(now)
         return True
@@ -309,7 +310,7 @@ class Detector:
         self._strangers.begin()
         asked = choose(self._targets, self._retries)
         main = next(iter(self._mains), None)
-        if not self._enabled or not asked or main is None or not self._speaks_ipv4:
+        if not self._enabled or not asked or main is None or not speaks_ipv4(self._network.addresses):
             return
         self._tests = Tests(addresses=self._own_addresses())
         self._server = None
@@ -318,12 +319,6 @@ class Detector:
         self._supplied = not self._retries
         if self._supplied:
             self._supply.order(FRESH, now=now)
-
-    @property
-    def _speaks_ipv4(self) -> bool:
-        """False where all own addresses are known, and none is of IPv4."""
-        addresses = self._network.addresses
-        return not addresses or any(":" not in host for host in addresses)
 
     def _own_addresses(self) -> tuple[str, ...]:
         bound = tuple(local.host for local in self._mains.values() if local.host != "0.0.0.0")
@@ -404,6 +399,9 @@ class Detector:
         return tuple(Fresh(socket, local.port) for socket, local in self._mains.items())[:1]
 
     def _step_survey(self, survey: Survey, now: float) -> bool:
+        if not survey.moved:
+            return False
+        survey.moved = False
         self._commands.extend(survey.signals)
         survey.signals.clear()
         if not survey.enough:
@@ -465,13 +463,9 @@ class Detector:
         if self.signs.is_blocked(now=now):
             self._publish(NatProfile(blocked=True), ())
         elif self.profile.type in ("unknown", "blocked"):
-            self._tell_no_server()
+            # UDP may come in, but nobody tells what is in front of us.
+            self._publish(NatProfile(), undecided(Tests(), NatProfile()))
         self._later(now)
-
-    def _tell_no_server(self) -> None:
-        """UDP may come in, but nobody tells what is in front of us."""
-        profile = NatProfile()
-        self._publish(profile, undecided(Tests(), profile))
 
     def _later(self, now: float) -> None:
         """Try again, ever more slowly."""

@@ -51,6 +51,11 @@ def targets(servers: ServersKnown) -> list[Target]:
     return [each for each in found.values() if not each.endpoint.is_ipv6 and is_sendable(each.endpoint)]
 
 
+def speaks_ipv4(addresses: tuple[str, ...]) -> bool:
+    """Whether there is anybody to ask: False where all own addresses are known, and none is of IPv4."""
+    return not addresses or any(":" not in host for host in addresses)
+
+
 def choose(known: list[Target], turn: int) -> list[Target]:
     """Whom to ask: one of each host first; `turn` counts the times that all were silent."""
     hosts: set[str] = set()

@@ -65,6 +65,8 @@ class Survey:
     def __init__(self, questions: Questions, server: Server, sockets: tuple[Fresh, ...], *, now: float) -> None:
         self.signals: list[SendSignal] = []
         """To be said: requests for a Touch."""
+        self.moved = True
+        """Something is to be said or was found since somebody looked last."""
         self._questions = questions
         self._server = server
         self.sockets = sockets
@@ -134,12 +136,15 @@ class Survey:
         while self._touches and self._touches[0] <= now:
             self._touches.pop(0)
             self._ask_touch(now)
+            self.moved = True
         if self._touched_by is not None and now >= self._touched_by:
             self._touched_by = None
             self._other_host = False
+            self.moved = True
 
     def hear(self, result: Answer | Silence, *, now: float) -> None:
         """Take what became of a question."""
+        self.moved = True
         _, number, word = result.question.what
         self._open.pop(result.question.what, None)
         if word == "main" or (number and word in ("port", "host")):
