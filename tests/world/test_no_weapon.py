@@ -74,12 +74,27 @@ def _engine(village: Village, name: str) -> Any:
     return village.nodes[name].node._rooms.paths.punching._engine
 
 
+def _told(monkeypatch: pytest.MonkeyPatch, kind: type[Any]) -> list[tuple[Any, float]]:
+    """What the engines are told of one kind from now on, and when."""
+    found: list[tuple[Any, float]] = []
+    tells = Engine.tell
+
+    def listen(self: Engine, fact: Any, *, now: float) -> None:
+        if isinstance(fact, kind):
+            found.append((fact, now))
+        tells(self, fact, now=now)
+
+    monkeypatch.setattr(Engine, "tell", listen)
+    return found
+
+
 def _silence(village: Village, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine of a member says nothing any more: the test speaks for it."""
     monkeypatch.setattr(_engine(village, name), "commands", lambda: iter(()))
 
 
 def test_probes_with_forged_sources_bring_a_victim_few_small_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = _told(monkeypatch, tell.PeerUp)
     village = Village()
     with village.world:
         village.join("vps")
@@ -89,7 +104,7 @@ def test_probes_with_forged_sources_bring_a_victim_few_small_packets(monkeypatch
         ann, mal, engine = village.nodes["ann"], village.nodes["mal"].node.id, _engine(village, "ann")
         _silence(village, "mal", monkeypatch)
         hits = village.recorded()
-        keys, forged = engine._peers[mal].keys, 0
+        keys, forged = next(fact for fact, _ in reversed(told) if fact.peer == mal), 0
         profile = NatProfile(mapping="eim", filtering="apdf", reflexive=udp("198.51.100.2", 5000))
 
         def says(signal: Any) -> None:
@@ -103,7 +118,9 @@ def test_probes_with_forged_sources_bring_a_victim_few_small_packets(monkeypatch
                 forged += 1
                 probe = wire.Probe(wire.PROBE, keys.epoch, 0, attempt.label, attempt.number, number.to_bytes(8, "big"))
                 source = udp(VICTIM, 53 if number % 2 else 4000 + number)
-                ann.receive(wire.encode(probe, keys.open), source, to=udp("192.168.1.2", 27182), now=village.world.now)
+                ann.receive(
+                    wire.encode(probe, keys.open_key), source, to=udp("192.168.1.2", 27182), now=village.world.now
+                )
                 village.world.run_for(4.0)
                 if (attempt := engine._attempt_of(mal)) is not None:
                     says(Stop(attempt.number, "idle"))
@@ -138,15 +155,7 @@ def test_a_member_beside_a_pair_vouches_for_nobody_in_it(monkeypatch: pytest.Mon
 
 
 def test_a_relay_repeats_its_word_as_long_as_the_circuit_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    heard: list[tuple[float, bytes]] = []
-    told = Engine.tell
-
-    def listen(self: Engine, fact: Any, *, now: float) -> None:
-        if isinstance(fact, tell.Heard):
-            heard.append((now, fact.peer))
-        told(self, fact, now=now)
-
-    monkeypatch.setattr(Engine, "tell", listen)
+    heard = _told(monkeypatch, tell.Heard)
     village = Village()
     with village.world:
         village.join("vps")
@@ -162,7 +171,7 @@ def test_a_relay_repeats_its_word_as_long_as_the_circuit_is_used(monkeypatch: py
             village.nodes["ann"].send(packet(source, target), now=village.world.now)
             village.world.run_for(0.5)
         assert village.path("ann", "bob") == "relay via vps"
-        times = [at for at, peer in heard if peer == bob]
+        times = [at for fact, at in heard if fact.peer == bob]
         assert times[0] <= start
         gaps = [later - at for at, later in zip(times, [*times[1:], village.world.now], strict=True)]
         assert max(gaps) <= 32.0, "a word is good for 90 s"

@@ -139,10 +139,15 @@ def test_a_pair_goes_direct_and_loses_nothing(ann: NatModel, bob: NatModel, with
         assert max(fresh) <= 8, "the rest of the sockets is closed"
 
 
-def test_an_easy_pair_goes_direct_unasked() -> None:
+def test_an_easy_pair_waits_until_it_is_used_and_goes_direct_then() -> None:
     pair = Pair(NAT3, NAT3)
     with pair.world:
-        pair.world.run_until(pair.is_direct, within=3.0)
+        probes = pair.probes()
+        pair.world.run_for(20.0)
+        assert pair.is_relayed()
+        assert probes == []
+        pair.chat(pair.is_direct, within=1.5)
+        assert pair.lost() == 0
 
 
 def test_a_hard_pair_waits_until_it_is_used() -> None:
