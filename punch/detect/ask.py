@@ -159,8 +159,7 @@ class Detector:
         return self.hear(message, source, via=via, now=now)
 
     def _refuse(self, reason: str, via: SocketId) -> bool:
-        mine = self._supply.has(via)
-        self.drops[reason] += mine
+        self.drops[reason] += (mine := self._supply.has(via))
         return mine
 
     def hear(self, message: stun.Message, source: Endpoint, *, via: SocketId, now: float) -> bool:
@@ -245,7 +244,7 @@ class Detector:
         if self._measured is None:
             self._retries = 0
             self._begin(now)
-        elif self._thin and self._hosts > 1:
+        elif self._thin:
             self._anew = True
             self._begin(now)
 
@@ -273,19 +272,15 @@ class Detector:
             self._stop()
 
     @property
-    def _hosts(self) -> int:
-        """Hosts that may be asked."""
-        return len({each.endpoint.host for each in self._targets})
-
-    @property
     def _targets(self) -> list[Target]:
         """Servers that are believed."""
         return [each for each in targets(self._servers) if each.endpoint.host not in self._liars]
 
     @property
     def _thin(self) -> bool:
-        """The last run had one host to ask only, and that left something undecided."""
-        if self._server is None or self._server.host is not None:
+        """The last run had one host to ask only, and that left something undecided; by now there are more."""
+        hosts = {each.endpoint.host for each in self._targets}
+        if self._server is None or self._server.host is not None or len(hosts) < 2:
             return False
         return "mapping" in self.undecided or "filtering" in self.undecided
 
@@ -427,7 +422,7 @@ class Detector:
             self._measured = None
             self._later(now)
             return True
-        if self._thin and self._hosts > 1 and not self._repeated:
+        if self._thin and not self._repeated:
             self._repeated = self._anew = True
             self._measured = None
             self._timers.set("retry", now + REPEAT)
@@ -463,9 +458,12 @@ class Detector:
         if self.signs.is_blocked(now=now):
             self._publish(NatProfile(blocked=True), ())
         elif self.profile.type in ("unknown", "blocked"):
-            # UDP may come in, but nobody tells what is in front of us.
-            self._publish(NatProfile(), undecided(Tests(), NatProfile()))
+            self._tell_no_server()
         self._later(now)
+
+    def _tell_no_server(self) -> None:
+        """UDP may come in, but nobody tells what is in front of us."""
+        self._publish(NatProfile(), undecided(Tests(), NatProfile()))
 
     def _later(self, now: float) -> None:
         """Try again, ever more slowly."""
