@@ -62,7 +62,8 @@ def main(argv: list[str]) -> int:
         _hush()
         return 0
     except (OSError, ValueError) as error:
-        print(f"punch: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        print(f"punch: {said}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt:
         return 130
@@ -85,6 +86,8 @@ def _add_detect(parser: argparse.ArgumentParser) -> None:
 
 def _detect(options: argparse.Namespace) -> int:
     found = detect(options.server, timeout=options.timeout, port=options.port)
+    for each in found.lost:
+        _note(f"punch: {each}; the other servers were asked")
     if options.json:
         print(json.dumps(msgspec.to_builtins(found)))
     else:

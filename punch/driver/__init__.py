@@ -12,7 +12,7 @@ simulating runs the matrix of punch.sim on several cores.
     print(detect(["stun.example.org"]).words)
 """
 
-from punch.driver.detecting import Detected, detect, detecting, undecided
+from punch.driver.detecting import Detected, detect, detecting
 from punch.driver.knocking import Hole, KnockFailed, knock
 from punch.driver.lines import stdin_lines
 from punch.driver.loop import Driver, clock
@@ -29,5 +29,4 @@ __all__ = [
     "knock",
     "resolve",
     "stdin_lines",
-    "undecided",
 ]

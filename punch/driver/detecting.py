@@ -10,9 +10,10 @@ import anyio
 from msgspec import Struct
 
 from punch.config import PunchConfig, StunConfig
+from punch.detect.classify import Tests, undecided
 from punch.detect.words import label, sentence
-from punch.driver.loop import Driver, Edge, clock
-from punch.driver.names import resolve
+from punch.driver.loop import Driver, clock
+from punch.driver.names import RESOLVE_WITHIN, resolve_all
 from punch.engine import Engine
 from punch.events import Event, ProfileChanged, ReflexiveFound
 from punch.facts import DetectAsked, ServersKnown
@@ -20,10 +21,6 @@ from punch.values import Endpoint, NatProfile, PeerId
 
 REST = 0.6
 """Seconds without news after which a profile that names its mapping is taken for complete."""
-
-
-_WORDS = ("mapping", "filtering", "allocation", "pooling")
-_FIGURES = ("foreign", "parity", "poisonable", "hairpin", "lifetime", "distance")
 
 
 class Detected(Struct, frozen=True, kw_only=True):
@@ -41,7 +38,9 @@ class Detected(Struct, frozen=True, kw_only=True):
     words: str
     """One sentence for people."""
     undecided: tuple[str, ...]
-    """Fields of the profile that could not be decided."""
+    """Fields of the profile that could not be decided, also where the strictest is assumed."""
+    lost: tuple[str, ...] = ()
+    """A sentence for each server whose name leads nowhere; the others were asked."""
 
 
 def detect(servers: Sequence[str], *, timeout: float = 5.0, port: int = 0) -> Detected:
@@ -65,10 +64,11 @@ def detect(servers: Sequence[str], *, timeout: float = 5.0, port: int = 0) -> De
 async def detecting(servers: Sequence[str], *, within: float = 5.0, port: int = 0) -> Detected:
     """`detect`, inside a running asyncio loop."""
     began = clock()
-    found = await resolve_all(servers)
+    resolved = await resolve_all(servers, within=min(RESOLVE_WITHIN, within / 2))
     watch = _Watch()
-    with Driver(new_engine(PunchConfig()), say=_nobody, listen=watch.hear, port=port) as driver:
-        driver.tell(ServersKnown((), configured=found))
+    engine = new_engine(PunchConfig())
+    with Driver(engine, say=_nobody, listen=watch.hear, port=port) as driver:
+        driver.tell(ServersKnown((), configured=resolved.found))
         driver.tell(DetectAsked())
         started = clock()
         await watch.rest(until=began + within)
@@ -76,45 +76,22 @@ async def detecting(servers: Sequence[str], *, within: float = 5.0, port: int = 
     return Detected(
         profile=profile,
         endpoints=tuple(watch.endpoints),
-        servers=found,
+        servers=resolved.found,
         enough=watch.enough_at - started if watch.enough_at else None,
         seconds=max(0.0, watch.heard_at - started) if watch.heard_at else clock() - started,
         words=f"{label(profile)}: {sentence(profile)}",
-        undecided=undecided(profile),
+        undecided=_undecided(engine),
+        lost=resolved.lost,
     )
 
 
-async def resolve_all(servers: Sequence[str]) -> tuple[Endpoint, ...]:
-    """The endpoints of all servers that resolve.
-
-    Raises:
-        ValueError: an address is none, or there is no server.
-        OSError: no name resolves.
-    """
-    if not servers:
-        raise ValueError("no server: name at least one, --server HOST[:PORT]")
-    found: list[Endpoint] = []
-    failed: OSError | None = None
-    for server in servers:
-        try:
-            found += await resolve(server)
-        except OSError as error:
-            failed = error
-    if failed is not None and not found:
-        raise failed
-    return tuple(dict.fromkeys(found))
+def _undecided(engine: Engine) -> tuple[str, ...]:
+    """What the engine says; where nobody answered it yet, all of it."""
+    profile = engine.profile
+    return engine.undecided or (undecided(Tests(), profile) if profile.type == "unknown" else ())
 
 
-def undecided(profile: NatProfile) -> tuple[str, ...]:
-    """The axes that could not be measured, by the names of NatProfile's fields."""
-    if profile.blocked or profile.open:
-        return ()
-    unknown = [name for name in _WORDS if getattr(profile, name) == "unknown"]
-    counted = profile.allocation == "sequential"
-    return (*unknown, *(name for name in _FIGURES if getattr(profile, name) is None and (counted or name != "foreign")))
-
-
-def new_engine(config: PunchConfig) -> Edge:
+def new_engine(config: PunchConfig) -> Engine:
     """An engine with the dice of the operating system: nobody foresees its transactions, labels and randoms."""
     return Engine(config, StunConfig(serve="off"), entropy=random.SystemRandom(), now=clock())
 

@@ -26,9 +26,10 @@ import msgspec
 from msgspec import Struct
 
 from punch.config import PunchConfig
-from punch.driver.detecting import new_engine, resolve_all
+from punch.driver.detecting import new_engine
 from punch.driver.hello import EVERY, Hellos, Way, direction_key, shared_key
 from punch.driver.loop import Driver, clock
+from punch.driver.names import resolve_all
 from punch.events import AttemptEnded, AttemptStarted, Event, HoleOpened, ProfileChanged, ReflexiveFound
 from punch.facts import (
     CandidatesChanged,
@@ -104,7 +105,9 @@ async def knock(
         ValueError: a server's address is none.
         OSError: no server's name resolves, or the port is in use.
     """
-    found = await resolve_all(servers)
+    resolved = await resolve_all(servers)
+    for each in resolved.lost:
+        note(each)
     visit = _Visit(say, note, secret)
     with Driver(
         new_engine(PunchConfig(nat3_nat4="auto", nat4_nat4="auto")),
@@ -113,7 +116,7 @@ async def knock(
         port=port,
         intercept=visit.intercept,
     ) as driver:
-        visit.begin(driver, found)
+        visit.begin(driver, resolved.found)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(visit.read, lines)
             tasks.start_soon(visit.insist)

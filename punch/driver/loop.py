@@ -17,7 +17,7 @@ from punch.commands import CloseSocket, Command, OpenSockets, SendDatagram, Send
 from punch.driver.network import look
 from punch.driver.sockets import Sockets
 from punch.events import Event
-from punch.facts import Fact
+from punch.facts import Fact, ServersKnown
 from punch.signals import Signal
 from punch.values import Endpoint, PeerId, SocketId
 
@@ -103,6 +103,7 @@ class Driver:
         self._say = say
         self._listen = listen
         self._intercept = intercept
+        self._towards: tuple[Endpoint, ...] = ()
         self._network = look()
 
     @property
@@ -153,6 +154,9 @@ class Driver:
     def tell(self, fact: Fact) -> None:
         """Hand the engine a fact: SignalReceived, PeerWanted, ..."""
         try:
+            if isinstance(fact, ServersKnown):
+                self._towards = (*fact.servers, *fact.configured)
+                self._look()
             self._engine.tell(fact, now=self.pace.now())
         finally:
             self._pump_soon()
@@ -211,11 +215,15 @@ class Driver:
     def _tick(self) -> None:
         """Armed anew before all else: a fault ends what met it, and no later tick."""
         self._ticking = self._loop.call_later(TICK, self._tick)
-        seen = look()
-        if seen != self._network:
-            self._network = seen
-            self.tell(seen)
+        self._look()
         now = self.pace.now()
         if (at := self._engine.next_timeout()) is not None and at <= now:
             self._engine.handle_timeout(now=now)
         self._pump_soon()
+
+    def _look(self) -> None:
+        """Tell the engine where this host is, if that changed: its addresses are those the servers are asked from."""
+        seen = look(self._towards)
+        if seen != self._network:
+            self._network = seen
+            self.tell(seen)

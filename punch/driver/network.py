@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from punch.facts import NetworkChanged
+from punch.values import Endpoint
 
-_OUTSIDE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_OUTSIDE = ("192.0.2.1", "2001:db8::1")
 """Documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket there sends nothing and shows our source."""
 _DISCARD = 9
 """A port that is never asked (RFC 863)."""
 _ROUTES = Path("/proc/net/route")
 
 
-def own_addresses(families: tuple[socket.AddressFamily, ...] = (socket.AF_INET, socket.AF_INET6)) -> tuple[str, ...]:
-    """The addresses datagrams to the outside leave from, one a family that has a way out."""
-    found = [_source(family) for family in families]
-    return tuple(address for address in found if address)
+_TOWARDS = 8
+"""Servers looked at, at most."""
+
+
+def own_addresses(towards: Sequence[Endpoint] = ()) -> tuple[str, ...]:
+    """Where datagrams to the outside leave from, one a family that has a way out, and those to these servers."""
+    hosts = [*_OUTSIDE, *dict.fromkeys(each.host for each in towards[:_TOWARDS])]
+    return tuple(dict.fromkeys(address for host in hosts if (address := _source(host))))
 
 
 def gateway(routes: Path = _ROUTES) -> str:
@@ -34,10 +40,10 @@ def gateway(routes: Path = _ROUTES) -> str:
     return ""
 
 
-def look() -> NetworkChanged:
-    """The network as it is now; equal values mean the same network."""
-    addresses = own_addresses()
-    return NetworkChanged(key=f"{gateway()} {_prefixes(addresses)}".strip(), addresses=addresses)
+def look(towards: Sequence[Endpoint] = ()) -> NetworkChanged:
+    """The network as it is now, `towards` some servers too; equal values mean the same network."""
+    key = f"{gateway()} {_prefixes(own_addresses())}".strip()
+    return NetworkChanged(key=key, addresses=own_addresses(towards))
 
 
 def _prefixes(addresses: tuple[str, ...]) -> str:
@@ -48,10 +54,12 @@ def _prefixes(addresses: tuple[str, ...]) -> str:
     return " ".join(shortened)
 
 
-def _source(family: socket.AddressFamily) -> str:
+def _source(host: str) -> str:
+    """Where datagrams to `host` would leave from; nothing is sent."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as asked:
-            asked.connect((_OUTSIDE[family], _DISCARD))
+            asked.connect((host, _DISCARD))
             return str(asked.getsockname()[0])
     except OSError:
         return ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +17,10 @@ from punch.config import PunchConfig
 from punch.driver import loop as driving
 from punch.driver.detecting import new_engine
 from punch.driver.loop import Driver, clock
-from punch.driver.names import resolve, split_address
+from punch.driver.names import resolve, resolve_all, split_address
 from punch.driver.network import gateway, look
 from punch.events import Event, ReflexiveFound
-from punch.facts import Fact, NetworkChanged, SocketClosed, SocketOpened
+from punch.facts import Fact, NetworkChanged, ServersKnown, SocketClosed, SocketOpened
 from punch.signals import Signal, Stop
 from punch.values import Endpoint, PeerId, SocketId, udp
 
@@ -218,3 +220,41 @@ def test_the_gateway_is_read_from_the_route_table(tmp_path: Path) -> None:
 
 def test_the_same_network_looks_the_same() -> None:
     assert look() == look()
+
+
+def test_an_address_is_our_own_too_that_only_these_servers_are_asked_from() -> None:
+    towards = look([udp("127.0.0.1", 3478)])
+    assert towards.addresses == (*look().addresses, "127.0.0.1")
+    assert towards.key == look().key
+
+
+def test_servers_show_the_engine_where_they_are_asked_from() -> None:
+    engine = Scripted()
+
+    async def run() -> None:
+        with Driver(engine, say=lambda *_: None, listen=print) as driver:
+            driver.tell(ServersKnown((), configured=(udp("127.0.0.1", 3478),)))
+
+    anyio.run(run)
+    seen = [fact for fact in engine.facts if isinstance(fact, NetworkChanged | ServersKnown)]
+    assert isinstance(seen[-2], NetworkChanged)
+    assert "127.0.0.1" in seen[-2].addresses
+    assert isinstance(seen[-1], ServersKnown)
+
+
+def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(5) and [])
+
+    async def run() -> None:
+        with pytest.raises(OSError) as failed:
+            await resolve("stun.example.org", within=0.05)
+        assert failed.value.strerror == "the name stun.example.org did not resolve within 0.05 s"
+        both = await resolve_all(["stun.example.org", "192.0.2.1"], within=0.05)
+        assert both.found == (udp("192.0.2.1", 3478),)
+        assert len(both.lost) == 1
+
+    try:
+        anyio.run(run)
+    finally:
+        over.set()

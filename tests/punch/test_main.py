@@ -9,10 +9,8 @@ import sys
 import pytest
 
 from punch.__main__ import main
-from punch.driver import undecided
 from punch.driver.simulating import cells, read_pairs, success, worlds_a_minute
 from punch.sim.meeting import Terms
-from punch.values import NatProfile
 
 
 @pytest.mark.parametrize("command", ["detect", "knock", "simulate"])
@@ -88,8 +86,16 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert done.stderr == ""
 
 
-def test_what_could_not_be_decided_is_named() -> None:
-    counting = NatProfile(mapping="apdm", allocation="sequential", step=-1)
-    assert undecided(counting)[:3] == ("filtering", "pooling", "foreign")
-    assert "foreign" not in undecided(NatProfile(mapping="eim", allocation="preserving"))
-    assert undecided(NatProfile(open=True)) == undecided(NatProfile(blocked=True)) == ()
+def test_a_name_that_leads_nowhere_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["detect", "--server", "nowhere.invalid"]) == 1
+    assert "nowhere.invalid" in capsys.readouterr().err
+
+
+def test_one_bad_name_does_not_keep_the_others_from_being_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    servers = ["--server", "nowhere.invalid", "--server", "127.0.0.1:9"]
+    assert main(["detect", *servers, "--timeout", "0.6", "--json"]) == 1
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert [each["host"] for each in found["servers"]] == ["127.0.0.1"]
+    assert "nowhere.invalid" in found["lost"][0]
+    assert "the other servers were asked" in told.err
