@@ -21,7 +21,7 @@ from punch.facts import HoleRefused
 from punch.values import Endpoint, SocketId
 
 PROOF_WITHIN = 3.0
-"""Seconds a claimed hole has for the first Answer: Challenges go at 0, 250, 750 and 1,750 ms."""
+"""Seconds a claimed hole has for the first Answer: Challenges go at 0, 250 and 750 ms."""
 IDLE = 300.0
 """Seconds without user packets after which a hole is let go (design section 4)."""
 LET_GO_FOR = 10.0

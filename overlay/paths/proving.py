@@ -15,6 +15,8 @@ from punch.values import Endpoint
 
 TRIES_KNOWN = 16
 """Packets for a way that stands to reason: a circuit that was opened, an endpoint where the peer was reached."""
+TRIES_HOLE = 3
+"""Packets for a hole that is claimed: with the engine's answer to its probe the 4 an endpoint gets."""
 LAST_WAIT = 2.0
 """Seconds between two Challenges at most."""
 SIZE_ROUNDS = 2
@@ -49,6 +51,9 @@ class Proving:
             return
         where = way.where
         known = not isinstance(where, Direct) or way.routable
+        claimed = way.hole and not known and self._board.timers.get((Timer.HOLE, (peer.node, where))) is not None
+        if claimed and way.tries >= TRIES_HOLE:
+            return  # the hole's own time is not over
         if way.tries >= (TRIES_KNOWN if known and not way.hole else TRIES):
             self._unanswered(peer, way, now=now)
             return

@@ -14,8 +14,9 @@ BASE_SIZE = 1200
 """UDP payload bytes that every path carries (protocol section 5)."""
 SIZES = (1372, 1412, 1452, 1472)
 """Sizes tried above the base (protocol section 5): common tunnels, IPv6 and IPv4 on a 1,500-byte link."""
-SMALL = 100
-"""UDP payload bytes of a Challenge to where nobody answered yet: one probe (36 bytes) pays for it three times over."""
+SMALL = 72
+"""UDP payload bytes of a Challenge to where nobody answered yet: with the answer to a probe (36 bytes) three times what
+the probe was; header, kind, token and the longest tag fit."""
 TRIES = 4
 """Packets an endpoint gets before it is left alone (protocol section 5)."""
 FIRST_WAIT = 0.25

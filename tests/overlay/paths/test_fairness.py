@@ -66,7 +66,8 @@ def test_an_honest_hole_is_proven_in_one_round_trip_by_a_small_challenge(room: R
     sizes = room.challenges(room.hole(works=True))
     assert room.now == 0.0
     assert room.paths.view(BOB).kind == "direct"
-    assert sizes[0] == SMALL <= 3 * PROBE_BYTES
+    assert sizes[0] == SMALL
+    assert SMALL + PROBE_BYTES <= 3 * PROBE_BYTES, "with the answer, what the probe pays for"
     assert BASE_SIZE in sizes[1:], "and is to show then that it carries the base size"
 
 
