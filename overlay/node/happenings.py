@@ -10,6 +10,7 @@ from overlay.dataplane import port
 from overlay.gossip import events as gossip
 from overlay.gossip import facts as gossip_told
 from overlay.gossip.record import RecordEndpoint, RecordLink
+from overlay.gossip.records import decode
 from overlay.node import events as node
 from overlay.node.commands import Configure, StoreAddress, StorePeers
 from overlay.node.nat import to_word
@@ -24,6 +25,7 @@ from overlay.relay import facts as relay_told
 from overlay.session import events as session
 from overlay.session import facts as session_told
 from overlay.values import NodeId, Relayed
+from overlay.wire.codec import Malformed
 from punch.values import Endpoint, parse_endpoint
 
 MOST_REMEMBERED = 32
@@ -108,12 +110,24 @@ class Happenings:
             # Whoever shakes hands anew may have lost its state: it knows none of the circuits that crossed it.
             rooms.relay.tell(relay_told.NeighbourDown(event.peer), now=now)
             rooms.relay.tell(relay_told.NeighbourUp(event.peer), now=now)
+            rooms.vouched = {key: said for key, said in rooms.vouched.items() if event.peer not in key[:2]}
         # Of two handshakes that both completed, the label belongs to the one whose keys seal.
         label = rooms.session.peer_label(event.peer)
         label = label if label is not None else opened.peer_label
-        up = paths_told.SessionUp(event.peer, opened.link, label, opened.dialled, opened.seen)
+        anew = self._is_anew(opened)
+        up = paths_told.SessionUp(event.peer, opened.link, label, opened.dialled, opened.seen, anew)
         rooms.paths.tell(up, now=now)
         rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record), now=now)
+
+    def _is_anew(self, opened: session.SessionOpened) -> bool:
+        """Whether the peer started again since its last handshake, by the boot id of the record it sent with it."""
+        rooms = self._rooms
+        try:
+            boot = decode(opened.record, rooms.setup.keys.name).boot
+        except Malformed:
+            return False
+        before, rooms.boots[opened.peer] = rooms.boots.get(opened.peer), boot
+        return before not in (None, boot)
 
     def _probe_keys(self, event: session.ProbeKeysLive, *, now: float) -> None:
         keys = paths_told.ProbeKeys(event.peer, event.epoch, event.seal_key, event.open_key)
@@ -136,7 +150,7 @@ class Happenings:
         rooms, peer = self._rooms, event.peer
         for label in [key for key, owner in rooms.labels.items() if owner.peer == peer and owner.relay is None]:
             del rooms.labels[label]
-        for table in (rooms.pending, rooms.highest, rooms.heard):
+        for table in (rooms.pending, rooms.highest, rooms.heard, rooms.boots):
             table.pop(peer, None)
         rooms.out.append(port.DropPeer(peer))
         rooms.paths.tell(paths_told.SessionDown(peer), now=now)

@@ -59,6 +59,8 @@ class Rooms:
         """Frames with these labels go on."""
         self.pending: dict[NodeId, SessionOpened] = {}
         """Sessions that opened and may not seal yet."""
+        self.boots: dict[NodeId, bytes] = {}
+        """The boot id each peer had in its last handshake."""
         self.faces: dict[NodeId, tuple[str, Record]] = {}
         """Name and record of each member as last told: gossip forgets those that left."""
         self.highest: dict[NodeId, tuple[int, int]] = {}

@@ -100,6 +100,8 @@ class SessionUp(Struct, frozen=True):
     label: Label
     dialled: bool
     seen: str | None
+    anew: bool = False
+    """The peer started again since the session before: it knows none of the ways there were."""
 
 
 class SessionDown(Struct, frozen=True):

@@ -340,23 +340,29 @@ class Paths:
                 way.label = fact.label
         if self._sightings.see(fact.peer, fact.seen):
             self._board.self_view_changed()
-            for each in self._board.peers.values():
-                self._compare(each)
+            for known in self._board.peers.values():
+                self._compare(known)
         self._dialling.session_up(peer, fact.link, now=now)
         self._upkeep.session_up(peer, now=now)
+        if fact.anew:
+            self._punching.peer_anew(peer.node, now=now)
+        met: Way | None = None
         if isinstance(fact.link, Direct):
-            way = self._board.fresh_way(peer, fact.link) or peer.way(fact.link, fact.label)
-            way.routable, way.candidate = True, False
-            way.dialled = way.dialled or fact.dialled
-            way.heard(now=now)
-            self._proving.ask(peer, way, now=now)
+            met = self._board.fresh_way(peer, fact.link) or peer.way(fact.link, fact.label)
+            met.routable, met.candidate = True, False
+            met.dialled = met.dialled or fact.dialled
+            met.heard(now=now)
+            self._proving.ask(peer, met, now=now)
         elif fact.dialled and fact.link.relay not in peer.ways:
             self._board.out.append(do.WantCircuit(peer.node, fact.link.relay))
+        self._proving.doubt_others(peer, met, anew=fact.anew, now=now)
         for where, way in list(peer.ways.items()):
             if not isinstance(where, Direct):
                 self._proving.ask(peer, way, now=now)
         self._proving.try_endpoints(peer, now=now)
         self._board.settle(peer, now=now)
+        if fact.anew and not peer.current:
+            self._board.timers.set((Timer.REACH, peer.node), now + 1.0)
 
     def _session_down(self, fact: told.SessionDown, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)

@@ -151,6 +151,19 @@ class Proving:
                 other.doubtful = True
                 self.ask(peer, other, now=now)
 
+    def doubt_others(self, peer: Peer, kept: Way | None, *, anew: bool, now: float) -> None:
+        """A new handshake came by `kept` (None: over a relay): every other way must answer a Challenge before it
+        carries alone; those of a peer that started anew, before they carry at all."""
+        for where, way in list(peer.ways.items()):
+            if way is kept or not way.proven:
+                continue
+            if anew:
+                self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
+                way.doubt()
+            elif isinstance(where, Direct):
+                way.doubtful = True
+            self.ask(peer, way, now=now)
+
     def came_from(self, peer: Peer, where: Direct, size: int, *, highest: bool, now: float) -> None:
         """A frame came by no proven way: with the highest counter its source is a candidate, fed by its bytes."""
         if not peer.session:

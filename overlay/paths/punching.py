@@ -214,11 +214,15 @@ class Punching:
 
     def peer_down(self, node: NodeId, *, now: float) -> None:
         """No session with a peer is left."""
-        self._wanted.pop(node, None)
-        self._hosts.pop(node, None)
+        self.peer_anew(node, now=now)
         self._words = {key: host for key, host in self._words.items() if key[0] != node}
         if (peer := self._board.peers.get(node)) is not None:
             peer.vouched = ()
+
+    def peer_anew(self, node: NodeId, *, now: float) -> None:
+        """A peer started again: so does what the engine knows of it, with the keys that follow."""
+        self._wanted.pop(node, None)
+        self._hosts.pop(node, None)
         self._waiting.pop(node, None)
         if node in self._keyed:
             del self._keyed[node]

@@ -1,4 +1,4 @@
-"""A device that crashes and comes back is met anew: what its peers knew of ways is doubted, and punching begins again."""
+"""A device that crashes and comes back is met anew: ways known before are doubted, and punching begins again."""
 
 from __future__ import annotations
 
