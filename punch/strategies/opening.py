@@ -41,7 +41,8 @@ def easy_endpoint(desk: Desk) -> Endpoint | None:
         for candidate in desk.candidates:
             if candidate.kind == kind and not candidate.endpoint.is_ipv6:
                 return candidate.endpoint
-    return None
+    ports = [each.endpoint.port for each in desk.candidates if not each.endpoint.is_ipv6]
+    return udp(desk.remote_host, ports[0]) if ports and desk.remote_host else None
 
 
 class HardSide:
