@@ -1,7 +1,7 @@
 """What a person reads of a peer's attempts: measured, tried, ended because. Bounded.
 
 12.3 s  attempt 1: we ask
-12.4 s    we: NAT3 (port-restricted); they: NAT4 (symmetric), sequential +1
+12.4 s    we: NAT3 port restricted; they: NAT4 symmetric, ports count by +1
 12.4 s    trying sandwich
 12.9 s  ended: direct by sandwich, 41 packets
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from punch.detect.words import label
 from punch.values import NatProfile
 
 MOST_LINES = 120
@@ -52,27 +53,9 @@ class Journal:
         self._lines.append(f"{now:.2f} s  {indent}{plain[:LINE_LENGTH]}")
 
 
-_TYPES = {
-    "NAT1": "NAT1 (full cone)",
-    "NAT2": "NAT2 (restricted cone)",
-    "NAT3": "NAT3 (port-restricted)",
-    "NAT4": "NAT4 (symmetric)",
-    "open": "a public address",
-    "blocked": "UDP blocked",
-    "unknown": "a NAT not measured yet",
-}
-
-
 def describe(profile: NatProfile) -> str:
-    """A profile in a line: `NAT4 (symmetric), sequential +1, about 20 foreign mappings/s`."""
-    parts = [_TYPES[profile.type]]
-    if profile.type == "NAT4":
-        step = f" {profile.step:+d}" if profile.allocation == "sequential" and profile.step else ""
-        parts.append("ports not understood" if profile.allocation == "unknown" else f"{profile.allocation}{step}")
-        if profile.block is not None:
-            parts.append(f"{profile.block[1]} ports from {profile.block[0]}")
-        if profile.foreign is not None and profile.foreign >= 1:
-            parts.append(f"about {profile.foreign:.0f} foreign mappings/s")
-    if profile.poisonable:
-        parts.append("poisonable")
-    return ", ".join(parts)
+    """A profile in a line: `NAT4 symmetric, ports count by +1, ~20 foreign mappings/s`."""
+    if profile.type == "unknown":
+        return "a NAT not measured yet"
+    spoilt = ", which unasked packets can spoil" if profile.poisonable else ""
+    return label(profile) + spoilt

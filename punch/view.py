@@ -7,6 +7,7 @@ from punch.config import PunchConfig
 from punch.events import PeerView, State
 from punch.peers import Peer
 from punch.schedule import is_allowed
+from punch.terms import mode_of
 from punch.values import NatProfile
 
 
@@ -31,10 +32,12 @@ def peer_view(
     elif peer.direct:
         state = "succeeded"
     elif not is_allowed(peer, config) and not (peer.hopeless and config.enabled):
-        state = "off"
+        state, reason, text = "off", "off", _off_here(peer, config)
     elif before is not None:
         state, reason = "idle", "busy"
         text = f"waits in line, {before} before it" if before else "waits in line, next"
+    elif reason == "peer_off":
+        text = _off_there(peer)
     return PeerView(
         state=state,
         strategy=strategy,
@@ -43,35 +46,65 @@ def peer_view(
         planned=planned,
         reason=reason,
         text=text,
-        fix=fixes(peer, local, state, enabled=config.enabled),
+        fix=fixes(peer, local, state, config),
         retry=retry if attempt is None and retry is not None and retry > now else None,
         journal=peer.journal.lines(),
         remote=peer.remote_profile,
     )
 
 
-def fixes(peer: Peer, local: NatProfile, state: State, *, enabled: bool) -> tuple[str, ...]:
+def fixes(peer: Peer, local: NatProfile, state: State, config: PunchConfig) -> tuple[str, ...]:
     """What would help, the easiest first."""
     if state in ("running", "succeeded", "idle"):
         return ()
     reason = peer.last.reason
-    switch = _SWITCH.get(peer.kind, ON) if enabled else ON
-    found = [switch] if state == "off" and (reason != "peer_off" or not enabled) else []
-    found += _FIRST.get(reason, ())
+    found = () if peer.hopeless else (*_switches(peer, config, state), *_FIRST.get(reason, ()))
     remote = peer.remote_profile
     hard = [whose for whose, each in (("your", local), ("their", remote)) if each is not None and each.type == "NAT4"]
-    found += ["forward a UDP port to either side (router settings, or UPnP)", "use IPv6 on both sides"]
+    found += ("forward a UDP port to either side (router settings, or UPnP)", "use IPv6 on both sides")
     return (*found, *(f"ask {whose} provider for a NAT that is not symmetric" for whose in hard))
 
 
 ON = "overlay punch on"
-_SWITCH = {
-    "nat3_nat4": "overlay punch set nat3_nat4=auto",
-    "nat4_nat4": "overlay punch set nat4_nat4=auto",
-}
+THERE = "on their side: "
+"""Before a command that is to be given there."""
+
+
+def _switches(peer: Peer, config: PunchConfig, state: State) -> tuple[str, ...]:
+    """What has to be switched on, here and on their side: both have to allow it."""
+    if state != "off":
+        return ()
+    found = [] if config.enabled else [ON]
+    switch = f"overlay punch set {peer.kind}=auto"
+    if mode_of(peer.kind, peer.modes_in_force(config)) == "off":
+        found.append(switch)
+    if _is_kind_off_there(peer):
+        found.append(f"{THERE}{switch}")
+    elif peer.last.reason == "peer_off":
+        found.append(f"{THERE}{ON}")
+    return tuple(found)
+
+
+def _is_kind_off_there(peer: Peer) -> bool:
+    """Whether they said that their setting for this kind of pair is off."""
+    return peer.remote is not None and mode_of(peer.kind, peer.remote.modes) == "off"
+
+
+def _off_there(peer: Peer) -> str:
+    return f"{peer.kind} is off on their side" if _is_kind_off_there(peer) else "punching is off on their side"
+
+
+def _off_here(peer: Peer, config: PunchConfig) -> str:
+    """Who has switched off what."""
+    if not config.enabled and peer.hopeless:
+        return f"punching is off here; it would not help either: {peer.last.text}"
+    if not config.enabled:
+        return "punching is off here"
+    return f"{peer.kind} is off {'on both sides' if _is_kind_off_there(peer) else 'here'}"
+
+
 _FIRST = {
-    "peer_off": ("switch punching on on their side: overlay punch on",),
-    "no_answer": ("update the other side, or switch punching on there",),
+    "no_answer": ("update the other side, unless it was just started again",),
     "no_server": ("name a STUN server: [stun] servers, or let one member have an open port",),
     "blocked": ("let UDP through the firewall of the blocked side",),
     "sockets": ("raise the limit of open files (ulimit -n)",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from punch.config import Mode, PunchConfig
-from punch.facts import PeerPolicy, PeerWanted, PolicyChanged, ServersKnown
+from punch.facts import DetectAsked, PeerPolicy, PeerWanted, PolicyChanged, ServersKnown
 from punch.values import udp
 from tests.punch.engines import PORT, Home, Village
 from tests.punch.test_engine import HARD, village
@@ -110,6 +110,45 @@ def test_off_on_one_side_is_told_to_the_other() -> None:
     assert len(made.homes["bob"].sent) - sent < 20, "detection's lifetime study at most"
 
 
+@pytest.mark.parametrize("per_peer", [False, True])
+def test_off_holds_whatever_was_asked_meanwhile(per_peer: bool) -> None:
+    made = village("nat3", "nat4-uniform", seed=3)
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_until(lambda: len(made.homes["bob"].sockets) > 20, within=2.0)
+    made.tell("ann", PeerWanted(b"bob", "demand"))
+    made.tell("ann", DetectAsked())
+    off = PolicyChanged(PunchConfig(nat3_nat4="off"))
+    made.tell("ann", PeerPolicy(b"bob", nat3_nat4="off", nat4_nat4=None) if per_peer else off)
+    sent = len(made.homes["ann"].probes_sent())
+    made.world.run_for(10.0)
+    assert len(made.homes["ann"].probes_sent()) == sent
+    assert made.homes["ann"].engine.view(b"bob", made.world.now).state == "off"
+
+
+def test_off_while_offers_are_on_their_way() -> None:
+    made = village("nat3", "nat4-sequential", config=PunchConfig(nat3_nat4="always"))
+    made.introduce("ann", "bob")
+    made.world.run_for(0.01)
+    made.tell("ann", PolicyChanged(PunchConfig(nat3_nat4="off")))
+    made.world.run_for(5.0)
+    assert not made.homes["ann"].probes_sent()
+    assert made.homes["ann"].ended[-1].reason == "off"
+
+
+def test_settings_for_a_peer_that_is_not_here_yet_wait_for_it() -> None:
+    made = village("nat3", "nat4-sequential", config=PunchConfig(nat3_nat4="always"))
+    made.tell("ann", PeerPolicy(b"bob", nat3_nat4="off", nat4_nat4=None))
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_for(5.0)
+    assert not any(home.probes_sent() for home in made.homes.values())
+    made.tell("ann", PeerPolicy(b"bob", nat3_nat4=None, nat4_nat4=None))
+    made.want("ann", "bob")
+    made.tell("bob", PeerWanted(b"ann", "demand"))
+    made.world.run_until(lambda: made.met("ann", "bob"), within=3.0)
+
+
 def test_switched_on_again_it_begins_by_itself() -> None:
     made = village("nat3", "nat3", config=PunchConfig(enabled=False))
     made.introduce("ann", "bob")
@@ -156,12 +195,48 @@ def test_a_demand_told_again_and_again_is_one() -> None:
     assert 1 <= len(tries) <= 3, "by the schedule: at once, after 30 s"
 
 
-def test_switched_off_altogether_the_first_thing_to_do_is_on() -> None:
-    made = village("nat4-uniform", "nat4-uniform", config=PunchConfig(nat4_nat4="auto"))
+def test_switched_off_altogether_the_first_thing_to_do_is_on_where_that_helps() -> None:
+    for kind, helps in (("nat3", True), ("nat4-uniform", False)):
+        made = village("nat4-uniform", kind, config=PunchConfig(nat4_nat4="auto"))
+        made.introduce("ann", "bob")
+        made.want("ann", "bob")
+        made.world.run_for(0.02 if helps else 3.0)
+        made.tell("ann", PolicyChanged(PunchConfig(enabled=False)))
+        view = made.homes["ann"].engine.view(b"bob", made.world.now)
+        assert (view.state, view.reason) == ("off", "off")
+        assert (view.fix[0] == "overlay punch on") == helps
+        assert ("would not help" in view.text) != helps
+
+
+@pytest.mark.parametrize(
+    ("ann", "bob", "fixes", "text"),
+    [
+        ("off", "off", ("overlay punch set nat4_nat4=auto", "on their side: overlay punch set nat4_nat4=auto"), "both"),
+        ("off", "auto", ("overlay punch set nat4_nat4=auto",), "nat4_nat4 is off here"),
+        ("auto", "off", ("on their side: overlay punch set nat4_nat4=auto",), "nat4_nat4 is off on their side"),
+    ],
+)
+def test_who_has_to_allow_it_is_said_exactly(ann: Mode, bob: Mode, fixes: tuple[str, ...], text: str) -> None:
+    made = Village(1)
+    for name, mode in (("ann", ann), ("bob", bob)):
+        made.add(name, "nat4-sequential", config=PunchConfig(nat4_nat4=mode))
+    made.world.run_for(3.0)
     made.introduce("ann", "bob")
     made.want("ann", "bob")
-    made.world.run_for(3.0)
-    made.tell("ann", PolicyChanged(PunchConfig(enabled=False)))
+    made.world.run_for(2.0)
     view = made.homes["ann"].engine.view(b"bob", made.world.now)
-    assert view.state == "off"
-    assert view.fix[0] == "overlay punch on"
+    assert tuple(each for each in view.fix if "overlay" in each) == fixes
+    assert text in view.text
+
+
+def test_punching_off_there_is_told_from_a_kind_of_pair_that_is_off_there() -> None:
+    made = Village(1)
+    made.add("ann", "nat3", config=PunchConfig())
+    made.add("bob", "nat3", config=PunchConfig(enabled=False))
+    made.world.run_for(3.0)
+    made.introduce("ann", "bob")
+    made.want("ann", "bob")
+    made.world.run_for(2.0)
+    view = made.homes["ann"].engine.view(b"bob", made.world.now)
+    assert (view.state, view.text) == ("off", "punching is off on their side")
+    assert view.fix[0] == "on their side: overlay punch on"

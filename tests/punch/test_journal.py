@@ -35,9 +35,8 @@ def test_foreign_text_cannot_move_the_cursor() -> None:
 
 def test_profiles_in_peoples_words() -> None:
     hard = NatProfile(mapping="apdm", allocation="sequential", step=2, foreign=20.0)
-    assert describe(hard) == "NAT4 (symmetric), sequential +2, about 20 foreign mappings/s"
-    assert describe(NatProfile(open=True)) == "a public address"
+    assert describe(hard) == "NAT4 symmetric, ports count by +2, ~20 foreign mappings/s"
+    assert describe(NatProfile(open=True)) == "public address"
     assert describe(NatProfile()) == "a NAT not measured yet"
-    assert (
-        describe(NatProfile(mapping="eim", filtering="apdf", poisonable=True)) == "NAT3 (port-restricted), poisonable"
-    )
+    poisonable = NatProfile(mapping="eim", filtering="apdf", poisonable=True)
+    assert describe(poisonable) == "NAT3 port restricted, which unasked packets can spoil"

@@ -56,5 +56,5 @@ def test_golden_words() -> None:
     assert to_word(NatProfile(mapping="eim", filtering="apdf", allocation="preserving")) == "eim/apdf/preserving"
     counted = NatProfile(mapping="apdm", filtering="apdf", allocation="sequential", step=1, foreign=19.6)
     assert to_word(counted) == "apdm/apdf/sequential/+1"
-    assert describe(counted).label == "NAT4 symmetric, sequential +1, ~20 foreign mappings/s"
+    assert describe(counted).label == "NAT4 symmetric, ports count by +1, ~20 foreign mappings/s"
     assert from_word("apdm/of-2030/sequential/+1/more") == NatProfile(mapping="apdm", allocation="sequential", step=1)
