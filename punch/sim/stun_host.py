@@ -41,9 +41,8 @@ class StunHost:
         """A question, or a peer's word."""
         if payload.startswith(HELLO):
             peer = payload.removeprefix(HELLO)
-            if self._peers.get(peer) != source.host:
-                self._peers[peer] = source.host
-                self._heard(peer, source.host)
+            self._peers[peer] = source.host
+            self._heard(peer, source.host)
         elif (via := self._ids.get(to)) is not None:
             self._send(self._answerer.receive(payload, source, via=via, now=now))
 

@@ -7,7 +7,7 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from punch.budget import ENTRY_LIFE, LONGEST_LIFE, ON_THE_WAY, RESERVE, START_RATE, Budget
+from punch.budget import ENTRY_LIFE, LONGEST_LIFE, ON_THE_WAY, RECOVERY, RESERVE, START_RATE, Budget
 from punch.values import SocketId, udp
 
 VIA = SocketId(1)
@@ -94,6 +94,41 @@ def test_a_network_that_refused_begins_with_half() -> None:
     assert budget.rate == START_RATE
     budget.change_network("home", now=2.0)
     assert budget.rate == START_RATE / 2
+
+
+def test_what_was_refused_is_tried_again_in_time() -> None:
+    budget = Budget(max_pps=100, max_entries=1000, now=0.0)
+    budget.change_network("home", now=0.0)
+    for at in range(0, 20, 2):
+        budget.suffer("home", now=float(at))
+    rates = []
+    for tens in range(4):
+        budget.room(now=20.0 + tens * RECOVERY)
+        rates.append(budget.rate)
+    assert rates == [4.0, 8.0, 16.0, 32.0]
+    budget.room(now=20.0 + 4 * RECOVERY)
+    assert budget.rate == START_RATE
+
+
+def test_entries_count_on_in_another_network() -> None:
+    budget = Budget(max_pps=1000, max_entries=8, now=0.0)
+    drain(budget, now=0.0)
+    budget.change_network("cafe", now=1.0)
+    assert budget.live(now=1.0) == 8
+    assert drain(budget, now=2.0, first_port=9000) == 0
+    assert drain(budget, now=ENTRY_LIFE + ON_THE_WAY, first_port=9000) == 8
+
+
+def test_under_a_lower_ceiling_nothing_is_kept_alive_until_it_is_met() -> None:
+    budget = Budget(max_pps=1000, max_entries=20, now=0.0)
+    live = [udp("192.0.2.9", 2000 + number) for number in range(18)]
+    assert all(budget.spend(VIA, to, now=number / 10) for number, to in enumerate(live))
+    budget.limit(max_pps=1000, max_entries=10, now=2.0)
+    assert not budget.spend(VIA, live[0], now=3.0)
+    assert budget.spend(VIA, live[0], now=3.0, answer=True)
+    at = 0.9 + ENTRY_LIFE + ON_THE_WAY
+    assert not budget.spend(VIA, live[17], now=at - 0.5)
+    assert budget.spend(VIA, live[17], now=at)
 
 
 steps = st.lists(
