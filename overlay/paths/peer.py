@@ -111,10 +111,11 @@ class Peer:
         return (direct,)
 
     def control_way(self) -> Way | None:
-        """Where control goes: as data does, or before any proof the way last heard on."""
+        """Where control goes: as data does, by the relay alone while the direct way is in doubt; before any proof the
+        way last heard on."""
         chosen = self.choose()
         if chosen:
-            return chosen[0]
+            return chosen[-1]
         heard = [way for way in self.ways.values() if way.heard_at is not None]
         return max(heard, key=lambda way: way.heard_at or 0.0, default=None) or next(iter(self.ways.values()), None)
 
