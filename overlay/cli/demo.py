@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from overlay.cli.reach import strategy_words
 from overlay.cli.units import amount, milliseconds
 from overlay.errors import OverlayError
 from overlay.lab import Lab, LabNode, Process
 from overlay.lab.stage import check_host
+from punch.detect.words import strategy_words
 
 Json = dict[str, Any]
 """One parsed JSON object."""

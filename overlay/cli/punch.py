@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from overlay.cli.options import find_node, node_options
-from overlay.cli.reach import ended_words, nat_brief, progress, strategy_words
+from overlay.cli.reach import ended_words, nat_brief, progress
 from overlay.cli.render import path_words
 from overlay.cli.units import duration
 from overlay.config.fault import nearest
@@ -17,6 +17,7 @@ from overlay.control import client, peers
 from overlay.control.protocol import PUNCH_CEILINGS, PUNCH_MODES, Json
 from overlay.errors import UsageError
 from overlay.logs import clean
+from punch.detect.words import reason_words, strategy_words
 
 _ACTIONS = ("on", "off", "set")
 _KEYS = (*PUNCH_MODES, *PUNCH_CEILINGS)
@@ -32,6 +33,9 @@ def punch(words: tuple[str, ...], network: str | None, socket: str | None, as_js
     `off`: not one probe more, also in the middle of an attempt; direct paths stay. `set nat3_nat4=auto|always|off` and
     `set nat4_nat4=off|auto|always` hold for all peers or for PEER, `set max_pps=N` and `set max_entries=N` for all
     together. All at once, until the node stops; the config file is for ever.
+
+    A pair is tried only if both sides allow its kind: where one has it off, set it on both devices, each naming the
+    other. nat4_nat4 is off until somebody sets it.
     """
     action, key, value, peer = _read(words)
     path = find_node(network, socket)
@@ -42,7 +46,7 @@ def punch(words: tuple[str, ...], network: str | None, socket: str | None, as_js
         shown = [{name: each[name] for name in ("id", "name", "nat", "punch")} for each in status["peers"]]
         print(json.dumps({"schema": 1, **status["punch"], "peers": shown}))
     else:
-        said = [] if action == "show" else [_done(action, key, value, peer)]
+        said = [] if action == "show" else [_done(action, key, value, peer, str(status["self"]["name"]))]
         print("\n".join([*said, *_lines(status)]))
 
 
@@ -97,9 +101,13 @@ def _request(path: Path, action: str, key: str | None, value: str | int | None, 
     return {"do": "punch", "action": action, "key": key, "value": value, "peer": chosen}
 
 
-def _done(action: str, key: str | None, value: str | int | None, peer: str | None) -> str:
+def _done(action: str, key: str | None, value: str | int | None, peer: str | None, own: str) -> str:
     what = f"punching is {action}" if key is None else f"{key} is {value} {f'for {clean(peer)}' if peer else 'now'}"
-    return f"done: {what}, until the node stops\n"
+    lines = [f"done: {what}, until the node stops"]
+    if key in PUNCH_MODES and value != "off":
+        where = f"{clean(peer)}: overlay punch set {key}={value} {clean(own)}" if peer else "every other device"
+        lines.append(f"  both sides have to allow it; unless it is allowed there, do the same on {where}")
+    return "\n".join([*lines, ""])
 
 
 def _lines(status: Json) -> list[str]:
@@ -131,15 +139,25 @@ def _state(peer: Json) -> str:
     """What it does for one peer, in a few words."""
     found = peer["punch"]
     state = str(found["state"])
-    if state == "idle" and peer["path"]["kind"] == "direct":
-        return "not needed"
+    if state == "idle":
+        return "not needed" if peer["path"]["kind"] == "direct" else _idle(found)
     if state == "running":
         return f"trying: {progress(found)}"
     words = state
     if state == "succeeded" and found["strategy"]:
-        words += f" by {strategy_words(found['strategy'])}, {found['probes']:,} packets"
+        words += f" by {clean(strategy_words(found['strategy']))}, {found['probes']:,} packets"
     elif ended := ended_words(found):
         words = ended
     if found["attempts"] > 1:
         words += f", {found['attempts']} attempts"
     return words + (f", again in {duration(found['retry_s'])}" if found["retry_s"] is not None else "")
+
+
+_WAITING = ("busy", "peer_busy", "network_changed", "peer_changed", "unmeasured")
+"""Reasons for which nothing is tried now, though it will be."""
+
+
+def _idle(punch: Json) -> str:
+    """Nothing is tried, and why."""
+    waits = punch["reason"] in _WAITING
+    return f"not now: {reason_words(punch['reason'])}" if waits else "goes direct when used"

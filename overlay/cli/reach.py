@@ -1,4 +1,4 @@
-"""Words for NATs and for what punching does, made of the fields of `status --json`.
+"""What `status --json` says of NATs and punching, for people; the words themselves are those of `punch.detect.words`.
 
 nat    type mapping filtering allocation step   ->  brief "NAT4 +1", label, sentence, axes
 punch  state strategy probes planned retry_s    ->  "(trying: 61 of 1,750 ports)", "; goes direct when used"
@@ -9,13 +9,8 @@ from __future__ import annotations
 from overlay.cli.units import duration
 from overlay.control.protocol import Json
 from overlay.logs import clean
+from punch.detect.words import BRIEF, KINDS, an, name, ports_words, reason_words, step_words, strategy_words
 
-_KINDS = {
-    "NAT1": ("full cone", "whoever knows its outside port reaches it"),
-    "NAT2": ("address restricted", "whoever it wrote to reaches it, from any port"),
-    "NAT3": ("port restricted", "both sides have to write first, which two such NATs do in a moment"),
-    "NAT4": ("symmetric", "every peer sees another outside port of it"),
-}
 _MAPPING = {
     "eim": "one outside port for all peers (endpoint-independent)",
     "adm": "one outside port for each address (address-dependent)",
@@ -26,14 +21,6 @@ _FILTERING = {
     "adf": "lets in addresses it wrote to (address-dependent)",
     "apdf": "lets in address and port it wrote to (address-and-port-dependent)",
 }
-_ALLOCATION = {
-    "preserving": "outside ports equal the inside ones",
-    "sequential": "outside ports count by {step}",
-    "block": "outside ports come from a narrow block",
-    "cluster": "outside ports lie near one another",
-    "uniform": "outside ports are random",
-}
-_BRIEF = {"preserving": "same port", "block": "block", "cluster": "cluster", "uniform": "random"}
 
 
 def nat_brief(nat: Json) -> str:
@@ -43,33 +30,35 @@ def nat_brief(nat: Json) -> str:
         return ""
     if kind != "NAT4":
         return clean(kind)
-    how = _step(nat) if nat["allocation"] == "sequential" else _BRIEF.get(nat["allocation"], "")
+    how = step_words(nat["step"]) if nat["allocation"] == "sequential" else BRIEF.get(nat["allocation"], "")
     return clean(f"{kind} {how}".rstrip())
 
 
 def nat_label(nat: Json) -> str:
-    """`NAT4 symmetric, outside ports count by +1`: the node's own label, else one of the axes; empty if unknown."""
+    """`NAT4 symmetric, ports count by +1`: the node's own label, else one of the axes; empty if unknown."""
     if nat["label"]:
         return clean(str(nat["label"]))
     kind = str(nat["type"])
-    if kind not in _KINDS:
-        return {"open": "none, a public address", "blocked": "UDP is blocked"}.get(kind, "")
+    if kind not in KINDS or kind == "unknown":
+        return ""
     ports = _ports(nat)
-    return f"{kind} {_KINDS[kind][0]}{f', {ports}' if ports and kind == 'NAT4' else ''}"
+    return f"{name(kind)}{f', {ports}' if ports and kind == 'NAT4' else ''}"
 
 
-def nat_sentence(nat: Json) -> str:
-    """What this device is behind, in one sentence."""
+def nat_sentence(nat: Json, *, public: bool = False) -> str:
+    """What this device is behind, in one sentence; `public`: an address of its own is public."""
     kind = str(nat["type"])
     if kind == "open":
         return "This device has a public address, with no NAT in front of it."
     if kind == "blocked":
         return "No UDP comes back to this device: a firewall blocks it, or no server is there."
-    if kind not in _KINDS:
+    if kind not in KINDS or kind == "unknown":
+        if public:
+            return "This device has a public address; whether a firewall is in front of it nobody could tell it yet."
         return "What NAT this device is behind is not known yet."
-    name, means = _KINDS[kind]
-    ports = f"; {_ports(nat)}" if kind == "NAT4" and _ports(nat) else ""
-    return f"This device is behind a {name} NAT ({kind}): {means}{ports}."
+    named, means = KINDS[kind]
+    ports = f"; the {_ports(nat)}" if kind == "NAT4" and _ports(nat) else ""
+    return f"This device is behind {an(named)} NAT ({kind}): {means}{ports}."
 
 
 def nat_axes(nat: Json) -> list[tuple[str, str]]:
@@ -108,11 +97,13 @@ def progress(punch: Json) -> str:
 
 
 def ended_words(punch: Json) -> str:
-    """The fixed words of an attempt that came to nothing: `failed: no hit`; empty for all others."""
+    """How an attempt that came to nothing ended: `failed: nothing came through`; empty for all others."""
     if punch["state"] not in ("failed", "infeasible", "off"):
         return ""
-    words = [str(punch["state"]), clean(str(punch["reason"] or "")).replace("_", " ")]
-    return ": ".join(dict.fromkeys(word for word in words if word))
+    reason = clean(reason_words(punch["reason"]))
+    if punch["state"] == "off":
+        return reason or "off"
+    return f"{punch['state']}: {reason}" if reason else str(punch["state"])
 
 
 def tried_note(peer: Json, *, enabled: bool) -> str:
@@ -120,18 +111,8 @@ def tried_note(peer: Json, *, enabled: bool) -> str:
     punch = peer["punch"]
     if not enabled or punch["state"] not in ("failed", "infeasible", "off") or not punch["text"]:
         return ""
-    lead = "infeasible: " if punch["state"] == "infeasible" else ""
-    return lead + clean(str(punch["text"]))
-
-
-def strategy_words(strategy: str | None) -> str:
-    """A strategy's name as people read it: `anchor_walk` is `anchor walk`."""
-    return clean(strategy or "").replace("_", " ")
+    return clean(str(punch["text"]))
 
 
 def _ports(nat: Json) -> str:
-    return _ALLOCATION.get(str(nat["allocation"]), "").format(step=_step(nat) or "a fixed step")
-
-
-def _step(nat: Json) -> str:
-    return f"{nat['step']:+d}" if isinstance(nat["step"], int) and nat["step"] else ""
+    return ports_words(str(nat["allocation"]), step=nat["step"])

@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from overlay.cli.reach import nat_brief, nat_label, strategy_words, tried_note, tried_words
+from overlay.cli.reach import nat_brief, nat_label, tried_note, tried_words
 from overlay.cli.terminal import Canvas, columns, cut
 from overlay.cli.units import amount, duration, milliseconds, percent, rate
 from overlay.control.protocol import Json
 from overlay.logs import clean
+from punch.detect.words import strategy_words
 
 Rates = Mapping[str, tuple[float, float]]
 """Peer id -> bytes a second in and out."""
@@ -149,7 +150,7 @@ def _how(peer: Json, *, enabled: bool) -> str:
     """What punching did or does, behind the path."""
     punch, kind = peer["punch"], peer["path"]["kind"]
     if kind == "direct" and punch["state"] == "succeeded" and punch["strategy"]:
-        return f" (by {strategy_words(punch['strategy'])})"
+        return f" (by {clean(strategy_words(punch['strategy']))})"
     return tried_words(peer, enabled=enabled) if kind == "relay" else ""
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 
 import click
 
+from overlay.cli.journal import from_first, told
 from overlay.cli.options import find_node, node_options
-from overlay.cli.reach import ended_words, nat_label, progress, strategy_words
+from overlay.cli.reach import ended_words, nat_label, progress
 from overlay.cli.render import path_words, who
 from overlay.cli.units import duration
 from overlay.control import client, peers
 from overlay.control.protocol import Json
 from overlay.logs import clean
+from punch.detect.words import strategy_words
 
 
 @click.command(epilog="Example: overlay why phone")
@@ -39,34 +40,20 @@ def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> No
         print("\n".join(_lines(status, found, text, fixes, attempts)))
 
 
-_STAMP = re.compile(r"([0-9]+\.[0-9]+) s  (.*)", re.DOTALL)
-"""How a line of the journal begins: seconds of the node's clock, which nobody reads."""
-
-
-def from_first(lines: list[str]) -> list[str]:
-    """The journal with seconds counted from its first line."""
-    stamps = [_STAMP.fullmatch(line) for line in lines]
-    began = next((float(stamp[1]) for stamp in stamps if stamp), 0.0)
-    return [
-        f"{float(stamp[1]) - began:.2f} s  {stamp[2]}" if stamp else line
-        for line, stamp in zip(lines, stamps, strict=True)
-    ]
-
-
-def verdict(status: Json, peer: Json, told: str) -> str:
-    """One sentence: how it is, and why; `told` is the engine's."""
+def verdict(status: Json, peer: Json, said: str) -> str:
+    """One sentence: how it is, and why; `said` is the engine's."""
     punch, kind = peer["punch"], peer["path"]["kind"]
     if peer["state"] == "gone":
         return "it left or fell silent" + _heard(peer)
     if kind == "direct":
         if punch["state"] != "succeeded":
-            return told or "no punching was needed: one of its addresses answered"
-        return told or f"it got through by {strategy_words(punch['strategy']) or 'punching'}"
+            return said or "no punching was needed: one of its addresses answered"
+        return said or f"it got through by {strategy_words(punch['strategy']) or 'punching'}"
     if kind == "none":
-        return told or "no way to it is known yet" + _heard(peer)
+        return said or "no way to it is known yet" + _heard(peer)
     if not status["punch"]["enabled"]:
-        return "punching is off here"
-    return told or _PLAIN[punch["state"]].format(progress=progress(punch))
+        return said or "punching is off here"
+    return said or _PLAIN[punch["state"]].format(progress=progress(punch))
 
 
 _PLAIN = {
@@ -80,20 +67,35 @@ _PLAIN = {
 """State of punching -> why the path is not direct, where the engine has no words of its own."""
 
 
-def _fixes(status: Json, peer: Json, told: list[str]) -> list[str]:
-    """What would help, the easiest first: what the engine `told`, behind the switch that lets it try at all."""
-    name, state = clean(peer["name"]), peer["punch"]["state"]
+def _fixes(status: Json, peer: Json, said: list[str]) -> list[str]:
+    """What would help, the easiest first: what the engine `said`, with names; where it is silent, what lets it try."""
+    name, own, state = clean(peer["name"]), clean(status["self"]["name"]), peer["punch"]["state"]
     if peer["state"] == "gone":
         return ["start it again there: overlay join"]
     if peer["path"]["kind"] == "direct":
         return []
-    if not status["punch"]["enabled"]:
-        return ["overlay punch on", *(fix for fix in told if not fix.startswith("overlay punch"))]
-    if told or peer["path"]["kind"] != "relay":
-        return told
+    if not said and not status["punch"]["enabled"]:
+        return ["overlay punch on"]
+    if said or peer["path"]["kind"] != "relay":
+        return [_named(each, name, own) for each in said]
     if state == "off":
-        return [f"overlay punch set nat4_nat4=auto {name}"]
+        hard = [each["nat"]["type"] == "NAT4" for each in (status["self"], peer)]
+        switch = f"overlay punch set {'nat4_nat4' if all(hard) else 'nat3_nat4'}=auto"
+        return [_named(each, name, own) for each in (switch, f"{_THERE}{switch}")]
     return [f"overlay ping {name} --until-direct"] if state == "idle" else []
+
+
+_THERE = "on their side: "
+"""How a fix of the engine begins that is for the other side."""
+
+
+def _named(fix: str, name: str, own: str) -> str:
+    """A fix of the engine with the peer's name in it: a setting is for this pair, not for everybody."""
+    there = fix.startswith(_THERE)
+    command = fix.removeprefix(_THERE)
+    if command.startswith("overlay punch set "):
+        command += f" {own if there else name}"
+    return f"on {name}: {command}" if there else command
 
 
 def _heard(peer: Json) -> str:
@@ -110,9 +112,9 @@ def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list
     ]
     if punch["attempts"] and (punch["probes"] or punch["state"] not in ("idle", "off")):
         times = "once" if punch["attempts"] == 1 else f"{punch['attempts']} times"
-        last = strategy_words(punch["strategy"])
+        last = clean(strategy_words(punch["strategy"]))
         rows.append(("tried", f"{times}{f', last by {last}' if last else ''}, {punch['probes']:,} packets of ours"))
-    if punch["reason"] and (ended := ended_words(punch)):
+    if punch["state"] != "off" and punch["reason"] and (ended := ended_words(punch)):
         rows.append(("ended", ended))
     if punch["retry_s"] is not None:
         rows.append(("again", f"in {duration(punch['retry_s'])}; at once: overlay nat --again"))
@@ -121,7 +123,7 @@ def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list
         lines += [
             "",
             "What happened, oldest first, in seconds from the first line:",
-            *(f"  {clean(each)}" for each in attempts),
+            *(f"  {clean(each)}" for each in told(attempts)),
         ]
     if fixes:
         lines += ["", "What would help, the easiest first:"]

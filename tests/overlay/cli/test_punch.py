@@ -35,10 +35,35 @@ def test_budget_counters_and_a_table(node: FakeNode, capsys: Capture) -> None:
         "  counters  4,310 probes sent, 7 received; 50 packets to measure our own NAT\n"
         "\n"
         "peer   NAT          path                      punching\n"
-        "vps    ?            direct 203.0.113.9:27182  succeeded by anchor walk, 41 packets\n"
+        "vps    ?            direct 203.0.113.9:27182  succeeded by anchor and walk, 41 packets\n"
         "phone  NAT4 random  relay via vps             failed: no hit, 3 attempts, again in 10 min\n"
     )
     assert asked(node) == []
+
+
+def test_idle_says_what_it_waits_for(node: FakeNode, capsys: Capture) -> None:
+    node.snapshot["punch"] |= {"enabled": True}
+    phone = node.snapshot["peers"][1]
+    for state, reason, words in [
+        ("idle", None, "goes direct when used"),
+        ("idle", "idle", "goes direct when used"),
+        ("idle", "peer_busy", "not now: their engine is busy"),
+        ("off", "peer_off", "switched off on their side"),
+        ("infeasible", "infeasible", "infeasible: no search would end in time"),
+    ]:
+        phone["punch"] |= {"state": state, "reason": reason}
+        assert main(["punch"]) == 0
+        assert capsys.readouterr().out.endswith(f"relay via vps             {words}\n")
+
+
+def test_setting_a_kind_says_that_it_takes_both_sides(node: FakeNode, capsys: Capture) -> None:
+    own = node.snapshot["self"]["name"]
+    assert main(["punch", "set", "nat4_nat4=auto", "phone"]) == 0
+    assert f"do the same on phone: overlay punch set nat4_nat4=auto {own}\n" in capsys.readouterr().out
+    assert main(["punch", "set", "nat4_nat4=auto"]) == 0
+    assert "do the same on every other device" in capsys.readouterr().out
+    assert main(["punch", "set", "nat4_nat4=off"]) == 0
+    assert "both sides" not in capsys.readouterr().out
 
 
 def test_alone(node: FakeNode, capsys: Capture) -> None:

@@ -17,25 +17,26 @@ def nat(**axes: Any) -> dict[str, Any]:
     ("axes", "brief", "label"),
     [
         ({}, "", ""),
-        ({"type": "open"}, "open", "none, a public address"),
-        ({"type": "blocked"}, "blocked", "UDP is blocked"),
+        ({"type": "open"}, "open", "public address"),
+        ({"type": "blocked"}, "blocked", "UDP blocked"),
         ({"type": "NAT1", "mapping": "eim", "filtering": "eif"}, "NAT1", "NAT1 full cone"),
+        ({"type": "NAT2", "mapping": "eim", "filtering": "adf"}, "NAT2", "NAT2 address restricted"),
         ({"type": "NAT3", "mapping": "eim", "allocation": "preserving"}, "NAT3", "NAT3 port restricted"),
         ({"type": "NAT4", "mapping": "apdm"}, "NAT4", "NAT4 symmetric"),
         (
             {"type": "NAT4", "mapping": "apdm", "allocation": "sequential", "step": 2},
             "NAT4 +2",
-            "NAT4 symmetric, outside ports count by +2",
+            "NAT4 symmetric, ports count by +2",
         ),
         (
             {"type": "NAT4", "mapping": "adm", "allocation": "sequential"},
             "NAT4",
-            "NAT4 symmetric, outside ports count by a fixed step",
+            "NAT4 symmetric, ports count by a fixed step",
         ),
         (
             {"type": "NAT4", "allocation": "uniform"},
             "NAT4 random",
-            "NAT4 symmetric, outside ports are random",
+            "NAT4 symmetric, ports are random",
         ),
         ({"type": "NAT9", "label": "of the future\x1b"}, "NAT9", "of the future\N{REPLACEMENT CHARACTER}"),
     ],
@@ -50,6 +51,12 @@ def test_a_nat_in_one_sentence() -> None:
         assert sentence.endswith(".")
         assert sentence.count(".") == 1
         assert ("random" in sentence) == (kind == "NAT4")
+
+
+def test_articles_and_a_public_address_nobody_looked_at() -> None:
+    assert "behind an address restricted NAT (NAT2)" in nat_sentence(nat(type="NAT2"))
+    assert "behind a symmetric NAT (NAT4)" in nat_sentence(nat(type="NAT4"))
+    assert "has a public address" in nat_sentence(nat(), public=True)
 
 
 def test_axes_that_are_not_decided_say_so() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from overlay.cli import main
-from overlay.cli.why import from_first
+from overlay.cli.journal import from_first, told
 from tests.kit.contract import WHY, faults
 from tests.overlay.control.fake import NONE, FakeNode
 
@@ -51,8 +51,8 @@ def test_a_failure_with_all_that_is_known(node: FakeNode, capsys: Capture) -> No
         "path relay via vps",
         "because 1,750 ports were tried and none was met",
         "here NAT3 port restricted",
-        "there NAT4 symmetric, outside ports are random",
-        "tried 2 times, last by birthday, 1,750 packets of ours",
+        "there NAT4 symmetric, ports are random",
+        "tried 2 times, last by birthday search, 1,750 packets of ours",
         "ended failed: no hit",
         "again in 1 min; at once: overlay nat --again",
         "",
@@ -86,7 +86,7 @@ def test_as_json(node: FakeNode, capsys: Capture) -> None:
         ("running", "61 of 1,750 ports", None),
         ("succeeded", "a hole was opened", None),
         ("infeasible", "no search", None),
-        ("off", "switched off", "overlay punch set nat4_nat4=auto phone"),
+        ("off", "switched off", "overlay punch set nat3_nat4=auto phone"),
     ],
 )
 def test_where_the_engine_is_silent(node: FakeNode, capsys: Capture, state: str, words: str, fix: str | None) -> None:
@@ -94,29 +94,49 @@ def test_where_the_engine_is_silent(node: FakeNode, capsys: Capture, state: str,
     assert main(["why", "phone", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert words in told["text"]
-    assert told["fixes"] == ([fix] if fix else [])
+    assert told["fixes"][:1] == ([fix] if fix else [])
 
 
 def test_off_here_is_said_with_the_switch(node: FakeNode, capsys: Capture) -> None:
     assert main(["why", "phone"]) == 0
     assert "because punching is off here" in said(capsys)
-    node.told = {"text": "", "fix": ["overlay punch set nat4_nat4=auto", "use IPv6"], "attempts": []}
     assert main(["why", "phone"]) == 0
-    assert said(capsys)[-2:] == ["1. overlay punch on", "2. use IPv6"]
+    assert said(capsys)[-1] == "1. overlay punch on"
+
+
+def test_what_cannot_help_is_not_told_though_punching_is_off(node: FakeNode, capsys: Capture) -> None:
+    node.told = {"text": "punching is off here; it would not help either", "fix": ["use IPv6"], "attempts": []}
+    assert main(["why", "phone"]) == 0
+    assert said(capsys)[-1] == "1. use IPv6"
+
+
+def test_who_must_set_what_is_said_with_both_names(node: FakeNode, capsys: Capture) -> None:
+    phone(node, state="off", reason="off")
+    own = node.snapshot["self"]["name"]
+    switch = "overlay punch set nat4_nat4=auto"
+    there = [f"on their side: {switch}", "on their side: overlay punch on"]
+    node.told = {"text": "nat4_nat4 is off on both sides", "fix": [switch, *there, "use IPv6"], "attempts": []}
+    assert main(["why", "phone"]) == 0
+    assert said(capsys)[-4:] == [
+        f"1. {switch} phone",
+        f"2. on phone: {switch} {own}",
+        "3. on phone: overlay punch on",
+        "4. use IPv6",
+    ]
 
 
 def test_a_state_that_is_its_reason_is_said_once(node: FakeNode, capsys: Capture) -> None:
     phone(node, state="infeasible", reason="infeasible")
     assert main(["why", "phone"]) == 0
-    assert "ended infeasible" in said(capsys)
+    assert "ended infeasible: no search would end in time" in said(capsys)
 
 
 def test_after_a_success_how_it_got_through(node: FakeNode, capsys: Capture) -> None:
     node.snapshot["peers"][0]["punch"] |= {"state": "succeeded", "strategy": "sandwich", "attempts": 1, "probes": 41}
     assert main(["why", "vps"]) == 0
     lines = said(capsys)
-    assert lines[1:3] == ["path direct 203.0.113.9:27182", "because it got through by sandwich"]
-    assert "tried once, last by sandwich, 41 packets of ours" in lines
+    assert lines[1:3] == ["path direct 203.0.113.9:27182", "because it got through by sandwich search"]
+    assert "tried once, last by sandwich search, 41 packets of ours" in lines
 
 
 def test_a_path_that_needed_no_hole(node: FakeNode, capsys: Capture) -> None:
@@ -135,6 +155,30 @@ def test_who_is_gone_or_not_reached(node: FakeNode, capsys: Capture) -> None:
 def test_a_journal_of_another_make_is_left_as_it_is() -> None:
     assert from_first([]) == []
     assert from_first(["no time", "5.00 s  x"]) == ["no time", "0.00 s  x"]
+
+
+def test_an_attempt_that_comes_again_and_again_is_told_once() -> None:
+    lines = [
+        line
+        for at in range(3)
+        for line in (
+            f"{at}.00 s  we ask them",
+            f"{at}.10 s    we: x; they: y",
+            f"{at}.20 s  ended: off (no), 0 packets",
+        )
+    ]
+    other = ["9.00 s  we ask them", "9.10 s    trying anchor_walk", "9.50 s  ended: no_answer (silence), 4 packets"]
+    assert told([*lines, *other]) == [
+        "0.00 s  we ask",
+        "0.10 s    we: x; they: y",
+        "0.20 s  ended: no, 0 packets",
+        "(the same 2 times more, the last at 2.20 s)",
+        "9.00 s  we ask them",
+        "9.10 s    trying anchor and walk",
+        "9.50 s  ended: silence, 4 packets",
+    ]
+    assert told([]) == []
+    assert told(["a", "b"]) == ["a", "b"]
 
 
 def test_a_peer_that_is_none(node: FakeNode) -> None:
