@@ -5,6 +5,7 @@ inbound     frame -> room                outbound   what rooms ask -> frames and
 outside     this host -> room            happenings what happened in one room -> the others, the plane, people
 rooms       the rooms of a node          relays     who may carry: routing asked with what the others know
 problems    what a person should know    report     what `status` shows
+farewell    the end: a word to everybody
 setup       what a node is made of
 facts  events  commands  snapshot
 """

@@ -15,6 +15,7 @@ from overlay.gossip.record import Record
 from overlay.node import facts as told
 from overlay.node.commands import Command
 from overlay.node.events import Event
+from overlay.node.farewell import Farewell
 from overlay.node.happenings import Happenings
 from overlay.node.inbound import Inbound
 from overlay.node.outbound import Outbound
@@ -41,7 +42,8 @@ class Node:
         self._outbound = Outbound(self._rooms)
         self._inbound = Inbound(self._rooms, self._outbound, self._settle)
         self._happenings = Happenings(self._rooms, self._outbound)
-        self._outside = Outside(self._rooms, self._outbound)
+        self._farewell = Farewell(self._rooms, self._outbound)
+        self._outside = Outside(self._rooms, self._outbound, self._farewell)
         self._outside.start(now=now)
         self._settle(now=now)
 
@@ -60,15 +62,14 @@ class Node:
             return
         self._outside.tell(fact, now=now)
         self._settle(now=now)
-        if isinstance(fact, told.LeaveAsked):
-            self._outside.left()
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
         if self._rooms.left:
             return None
         rooms = self._rooms
-        moments = [room.next_timeout() for room in (rooms.session, rooms.relay, rooms.paths, rooms.gossip)]
+        timed = (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._farewell)
+        moments = [each.next_timeout() for each in timed]
         return min((at for at in moments if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
@@ -76,10 +77,10 @@ class Node:
         if self._rooms.left:
             return
         rooms = self._rooms
-        for room in (rooms.session, rooms.relay, rooms.paths, rooms.gossip):
-            at = room.next_timeout()
+        for each in (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._farewell):
+            at = each.next_timeout()
             if at is not None and at <= now:
-                room.handle_timeout(now=now)
+                each.handle_timeout(now=now)
         self._settle(now=now)
 
     def commands(self) -> Iterator[Command]:

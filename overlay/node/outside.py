@@ -8,14 +8,13 @@ from typing import Any
 from overlay.dataplane import port
 from overlay.gossip import facts as gossip
 from overlay.node import facts as told
-from overlay.node.events import Left
+from overlay.node.farewell import Farewell
 from overlay.node.outbound import Outbound
 from overlay.node.rooms import Rooms
 from overlay.paths import facts as paths
 from overlay.relay import facts as relay
 from overlay.session import facts as session
 from overlay.values import Direct
-from overlay.wire.messages import Leave
 
 DAY = 86_400.0
 """Seconds a departed member stays listed (contract)."""
@@ -24,9 +23,10 @@ DAY = 86_400.0
 class Outside:
     """The part of the hall that hears the host."""
 
-    def __init__(self, rooms: Rooms, outbound: Outbound) -> None:
+    def __init__(self, rooms: Rooms, outbound: Outbound, farewell: Farewell) -> None:
         self._rooms = rooms
         self._outbound = outbound
+        self._farewell = farewell
         self._given: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         """Whom to dial, until this host's addresses are known."""
         self._handlers: dict[type, Callable[..., None]] = {
@@ -47,7 +47,7 @@ class Outside:
             told.ProblemOver: self._problem_over,
             told.FaultMet: self._fault,
             told.WallClockJumped: self._wall_clock,
-            told.LeaveAsked: self._leave,
+            told.LeaveAsked: lambda _, *, now: self._farewell.begin(now=now),
             port.TrafficWaiting: self._waiting,
             port.TrafficBegan: self._began,
             port.CameFrom: self._came_from,
@@ -181,18 +181,3 @@ class Outside:
         if rooms.used:
             rooms.relay.tell(relay.CircuitsUsed(tuple(rooms.used.items())), now=now)
             rooms.used.clear()
-
-    # --- leaving ---
-
-    def _leave(self, fact: told.LeaveAsked, *, now: float) -> None:
-        rooms = self._rooms
-        rooms.paths.tell(paths.Leaving(), now=now)
-        for node in rooms.paths.sessions():
-            where = rooms.paths.control_where(node)
-            if where is not None:
-                self._outbound.send(node, where, Leave(), now=now)
-
-    def left(self) -> None:
-        """The farewells are on their way: nothing more happens here."""
-        self._rooms.left = True
-        self._rooms.news.append(Left())
