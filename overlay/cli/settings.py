@@ -20,18 +20,22 @@ _OPTIONS = (
     click.option("--secret-file", metavar="F", help="File that holds the secret; - is stdin."),
     click.option("-p", "--peer", metavar="ADDR", multiple=True, help="HOST[:PORT] of any member; may be repeated."),
     click.option("--name", metavar="NAME", help="What this device is called (else as the host)."),
-    click.option("--ip", metavar="IPV4", help="Overlay address to hold."),
+    click.option("--ip", metavar="IPV4", help="Overlay address to hold; it is remembered."),
     click.option("--port", metavar="PORT", help="UDP port (27182); PORT+1 is taken too."),
     click.option("--dev", metavar="NAME", help="Name of the network device."),
     click.option("--advertise", metavar="ADDR", multiple=True, help="Where others reach this node."),
     click.option("-c", "--config", metavar="FILE", envvar="OVERLAY_CONFIG", help="Config file."),
     click.option("--stun", metavar="ADDR", multiple=True, help="STUN server to ask."),
-    click.option("--no-lan", is_flag=True, help="Do not look for members on the LAN."),
+    click.option("--no-lan", is_flag=True, help="Has no effect yet: nobody is looked for on the LAN."),
     click.option("--no-tun", is_flag=True, help="Make no device; only carry for others."),
     click.option("--relay", metavar="on|off", help="Carry sealed traffic for others (on)."),
     click.option("--punch", metavar="on|off", help="Search for direct paths through NATs (on)."),
-    click.option("--nat3-nat4", metavar="auto|always|off", help="Where one side is symmetric (auto)."),
-    click.option("--nat4-nat4", metavar="off|auto|always", help="Where both sides are symmetric (off)."),
+    click.option(
+        "--nat3-nat4", metavar="auto|always|off", help="Punch where one side is symmetric, if both allow it (auto)."
+    ),
+    click.option(
+        "--nat4-nat4", metavar="off|auto|always", help="Punch where both sides are symmetric, if both allow it (off)."
+    ),
 )
 """Values stay text: the loader tells all their faults at once, with those of file and environment."""
 

@@ -41,7 +41,9 @@ def wait(
         if direct and peer is not None and not asked:
             asked = _ask_direct(path, snapshot, peer)
         if until is not None and time.monotonic() >= until:
-            raise NoReply(_waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), _fix(peer, direct=direct))
+            raise NoReply(
+                _waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), _fix(snapshot, peer, direct=direct)
+            )
         time.sleep(POLL_S if until is None else min(POLL_S, max(0.0, until - time.monotonic())))
     print(json.dumps({"schema": 1, "peer": found}) if as_json else f"{who(found)} answers, {path_words(found['path'])}")
 
@@ -70,9 +72,11 @@ def _ask_direct(path: Path, snapshot: Json, word: str) -> bool:
     return len(found) == 1
 
 
-def _fix(word: str | None, *, direct: bool) -> str:
+def _fix(snapshot: Json, word: str | None, *, direct: bool) -> str:
+    if word is not None and not peers.matching(snapshot, word):
+        return "overlay status shows who is here; is it started there, with the same network and secret?"
     if not direct or word is None:
-        return "overlay status says why"
+        return "overlay status shows how each peer is reached"
     return f"overlay why {word} says why, and what would help"
 
 

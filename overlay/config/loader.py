@@ -142,11 +142,14 @@ def _from_file(path: Path, faults: list[Fault]) -> Iterator[tuple[Leaf, Found]]:
         text = path.read_bytes().decode()
         tree = tomllib.loads(text)
     except FileNotFoundError:
-        raise UsageError(f"there is no file {path}", "correct -c/--config") from None
+        raise UsageError(
+            f"there is no file {path}",
+            "name a file that is there; `overlay config show --defaults` prints one to begin with",
+        ) from None
     except PermissionError:
         raise NotPermitted(f"{path} may not be read", f"sudo chmod a+r {path}, or run as its owner") from None
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", "correct -c/--config") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file that can be read") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         faults.append(Fault(where=str(path), line=line, key="", text="this is not UTF-8", expected="a TOML file"))

@@ -72,8 +72,8 @@ def test_a_running_node_says_what_it_could_not_decide(node: FakeNode, capsys: Ca
     node.snapshot["self"]["nat"] |= HARD
     node.undecided = ["filtering", "lifetime"]
     assert main(["nat"]) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["undecided", "filtering,", "lifetime"] in rows
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "undecided filtering, how long a silent mapping lives" in rows
     assert main(["nat", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["undecided"] == node.undecided
 
@@ -86,18 +86,39 @@ def test_as_json(node: FakeNode, capsys: Capture) -> None:
     assert told["nat"] == node.snapshot["self"]["nat"]
 
 
+def test_again_with_punching_off_says_so(node: FakeNode, capsys: Capture) -> None:
+    assert main(["nat", "--again"]) == 1
+    said = capsys.readouterr().err
+    assert "punching is off" in said
+    assert "fix: overlay punch on" in said
+    assert all(request["do"] != "nat" for request in node.asked)
+    assert main(["nat", "--again", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "punch_off"
+
+
 def test_again_measures_now(node: FakeNode, capsys: Capture) -> None:
+    node.snapshot["punch"]["enabled"] = True
     node.snapshot["self"]["nat"] |= HARD
     assert main(["nat", "--again"]) == 0
     assert node.asked[-1] == {"do": "nat", "again": True}
     assert "just now" in capsys.readouterr().out
 
 
-def test_what_is_not_measured_yet_says_how_to(node: FakeNode, capsys: Capture) -> None:
+def test_what_is_not_measured_says_what_is_missing(node: FakeNode, capsys: Capture) -> None:
+    node.snapshot["self"]["endpoints"] = []
+    assert main(["nat"]) == 0
+    assert "measure    punching is off, so nothing is measured: overlay punch on" in capsys.readouterr().out
+    node.snapshot["punch"]["enabled"] = True
     assert main(["nat"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("What NAT this device is behind is not known yet.")
-    assert "--again" in out
+    assert "missing    somebody to ask" in out
+    assert "overlay nat --server ADDR" in out
+
+
+def test_a_public_address_that_nobody_looked_at(node: FakeNode, capsys: Capture) -> None:
+    assert main(["nat"]) == 0
+    assert capsys.readouterr().out.startswith("This device has a public address; whether a firewall")
 
 
 def test_without_node_and_server_the_error_names_server(capsys: Capture, tmp_path: object) -> None:
@@ -114,7 +135,7 @@ def test_what_is_no_usage(words: list[str], capsys: Capture) -> None:
 
 def test_a_name_that_leads_nowhere(capsys: Capture) -> None:
     assert main(["nat", "--server", "nowhere.invalid"]) == 1
-    assert "nowhere.invalid cannot be asked" in capsys.readouterr().err
+    assert "the name nowhere.invalid does not resolve" in capsys.readouterr().err
 
 
 def test_without_a_node_it_measures_by_itself(capsys: Capture) -> None:
@@ -126,6 +147,21 @@ def test_without_a_node_it_measures_by_itself(capsys: Capture) -> None:
     assert faults(told, NAT_TOLD) == []
     assert told["nat"]["type"] not in ("blocked", "unknown")
     assert told["endpoints"]
+
+
+def test_one_bad_name_is_warned_of_and_the_others_are_asked(capsys: Capture) -> None:
+    with stun_server() as one:
+        code = main(["nat", "--server", "nowhere.invalid", one, "--timeout", "3", "--json"])
+    told = capsys.readouterr()
+    assert code == 0
+    assert json.loads(told.out)["nat"]["type"] not in ("blocked", "unknown")
+    assert "nowhere.invalid" in told.err
+
+
+def test_a_public_own_address_is_open(capsys: Capture) -> None:
+    with stun_server() as one:
+        assert main(["nat", "--server", one, "--timeout", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nat"]["type"] == "open"
 
 
 def test_silence_is_exit_4_and_still_a_profile(capsys: Capture) -> None:

@@ -169,7 +169,7 @@ def test_an_attempt_that_comes_again_and_again_is_told_once() -> None:
     ]
     other = ["9.00 s  we ask them", "9.10 s    trying anchor_walk", "9.50 s  ended: no_answer (silence), 4 packets"]
     assert told([*lines, *other]) == [
-        "0.00 s  we ask",
+        "0.00 s  we ask them",
         "0.10 s    we: x; they: y",
         "0.20 s  ended: no, 0 packets",
         "(the same 2 times more, the last at 2.20 s)",
