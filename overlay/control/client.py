@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
+import struct
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 from overlay.config.names import file_stem
@@ -123,14 +125,35 @@ def _connect(connection: socket.socket, path: Path, within: float) -> None:
             time.sleep(0.01)
 
 
-def wait_end(path: Path, within: float) -> bool:
-    """Wait until nobody listens at `path`; False if somebody still does after `within` seconds."""
+@contextlib.contextmanager
+def process_at(path: Path) -> Iterator[int | None]:
+    """A descriptor of the process that listens at `path` (pidfd_open(2)), for `wait_end`; None if it cannot be had."""
+    descriptor = None
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        probe.connect(str(path))
+        pid, _, _ = struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        if pid not in (0, os.getpid()):
+            descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def wait_end(path: Path, within: float, process: int | None = None) -> bool:
+    """Wait until nobody listens at `path`, and `process` is gone with its device and its locks; False if that takes
+    longer than `within` seconds."""
     until = time.monotonic() + within
     while look(path) != DEAD:
         if time.monotonic() > until:
             return False
         time.sleep(0.02)
-    return True
+    if process is None:
+        return True
+    ended, _, _ = select.select([process], [], [], max(0.0, until - time.monotonic()))
+    return bool(ended)
 
 
 def _told(line: bytes) -> Json:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -121,6 +122,38 @@ def test_waiting_for_the_end(tmp_path: Path) -> None:
     with running(FakeNode(tmp_path / "s.sock")) as node:
         assert not client.wait_end(node.path, 0.05)
     assert client.wait_end(node.path, 1.0)
+
+
+LINGERS = """
+import socket, sys, time
+with socket.socket(socket.AF_UNIX) as ear:
+    ear.bind(sys.argv[1])
+    ear.listen(9)
+    print("up", flush=True)
+    sys.stdin.readline()
+sys.stdin.readline()
+"""
+
+
+def test_the_end_is_that_of_the_process_not_of_its_socket(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    argv = [sys.executable, "-c", LINGERS, str(path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        with client.process_at(path) as process:
+            child.stdin.write("deaf\n")
+            child.stdin.flush()
+            assert client.wait_end(path, 2.0)
+            assert not client.wait_end(path, 0.1, process)
+            child.stdin.close()
+            assert client.wait_end(path, 2.0, process)
+
+
+def test_without_anybody_there_is_no_process(tmp_path: Path) -> None:
+    with client.process_at(tmp_path / "absent") as process:
+        assert process is None
 
 
 ASK = """
