@@ -48,8 +48,8 @@ def nat(
 ) -> int:
     """What NAT is in front of this device: one sentence, then mapping, filtering and allocation.
 
-    A running node is asked what it measured; --again takes punching to be on. With --server ADDR... this command measures by itself and needs no node;
-    one server with two addresses (RFC 5780), or two servers, decide the most.
+    A running node is asked what it measured; --again takes punching to be on. With --server ADDR... this command
+    measures by itself and needs no node; one server with two addresses (RFC 5780), or two servers, decide the most.
     """
     if more and not servers:
         raise click.UsageError(f"what is {more[0]!r}? Servers stand behind --server")

@@ -30,12 +30,8 @@ _OPTIONS = (
     click.option("--no-tun", is_flag=True, help="Make no device; only carry for others."),
     click.option("--relay", metavar="on|off", help="Carry sealed traffic for others (on)."),
     click.option("--punch", metavar="on|off", help="Search for direct paths through NATs (on)."),
-    click.option(
-        "--nat3-nat4", metavar="auto|always|off", help="Punch where one side is symmetric, if both allow it (auto)."
-    ),
-    click.option(
-        "--nat4-nat4", metavar="off|auto|always", help="Punch where both sides are symmetric, if both allow it (off)."
-    ),
+    click.option("--nat3-nat4", metavar="auto|always|off", help="Where one side is NAT4; both must allow it (auto)."),
+    click.option("--nat4-nat4", metavar="off|auto|always", help="Where both are NAT4; both must allow it (off)."),
 )
 """Values stay text: the loader tells all their faults at once, with those of file and environment."""
 

@@ -144,7 +144,7 @@ def _from_file(path: Path, faults: list[Fault]) -> Iterator[tuple[Leaf, Found]]:
     except FileNotFoundError:
         raise UsageError(
             f"there is no file {path}",
-            "name a file that is there; `overlay config show --defaults` prints one to begin with",
+            "begin with what `overlay config show --defaults` prints",
         ) from None
     except PermissionError:
         raise NotPermitted(f"{path} may not be read", f"sudo chmod a+r {path}, or run as its owner") from None

@@ -291,7 +291,7 @@ class Happenings:
     def _nobody(self, event: paths.NobodyAnswers, *, now: float) -> None:
         self._rooms.problems.found(
             "no_peer",
-            f"No peer answers: {', '.join(event.tried)}.",
+            f"No peer answers: {', '.join(dict.fromkeys(event.tried))}.",
             "Check the address, that the peer runs `overlay join`, and that UDP to it is open.",
             now=now,
         )

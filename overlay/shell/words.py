@@ -27,7 +27,7 @@ def words_for(event: happened.Event) -> tuple[str, str, str | None] | None:
         case happened.PeerGone():
             return "peer_gone", f"{event.name} {'left' if event.left else 'fell silent'}", event.name
         case happened.ProblemShown():
-            return "problem", f"{event.text} {event.fix}".strip(), None
+            return "problem", ". ".join(part.removesuffix(".") for part in (event.text, event.fix) if part), None
         case happened.ProblemGone():
             return "problem_over", f"solved: {event.code.replace('_', ' ')}", None
         case _:

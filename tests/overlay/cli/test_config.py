@@ -44,7 +44,9 @@ def test_faults_as_json(capsys: Capture, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(capsys: Capture) -> None:
     assert main(["config", "check", "/absent.toml"]) == 2
-    assert "/absent.toml" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is no file /absent.toml" in said
+    assert "fix: begin with what `overlay config show --defaults` prints" in said
 
 
 def test_show_says_what_is_in_force_and_where_from(

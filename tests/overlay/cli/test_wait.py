@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from overlay.cli import main
-from tests.overlay.control.fake import DIRECT, FakeNode, home, status
+from tests.overlay.control.fake import DIRECT, NONE, FakeNode, home, status
 
 Capture = pytest.CaptureFixture[str]
 
@@ -55,6 +55,14 @@ def test_alone_in_vain(node: FakeNode, capsys: Capture) -> None:
     assert "no peer answered" in capsys.readouterr().err
     assert main(["wait", "--timeout", "0", "--direct"]) == 4
     assert "no peer was reached directly" in capsys.readouterr().err
+
+
+def test_the_fix_fits_what_was_waited_for(node: FakeNode, capsys: Capture) -> None:
+    assert main(["wait", "nobody", "--timeout", "0"]) == 4
+    assert "with the same network and secret?" in capsys.readouterr().err
+    node.snapshot["peers"][1] |= {"path": NONE, "state": "connecting"}
+    assert main(["wait", "phone", "--timeout", "0"]) == 4
+    assert "shows how each peer is reached" in capsys.readouterr().err
 
 
 def test_who_comes_later_is_noticed(node: FakeNode, capsys: Capture) -> None:
