@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import msgpack
 import msgspec
 
-from overlay.wire.messages import KINDS, Message
+from overlay.wire.messages import KINDS, Message, Signal
+from punch import signals
 
 T = TypeVar("T")
 
@@ -60,7 +61,10 @@ def decode_message(plain: bytes | memoryview) -> Message:
     kind = KINDS.get(values[0])
     if kind is None:
         raise Malformed("kind", "unknown")
-    return _typed(values[1:], kind)
+    message = _typed(values[1:], kind)
+    if isinstance(message, Signal):
+        _check_signal(values[1])
+    return message
 
 
 def pack(values: object) -> bytes:
@@ -94,6 +98,14 @@ def _parse(data: bytes | memoryview, limit: int) -> tuple[Any, bytes]:
     except (ValueError, RecursionError, MemoryError, TypeError, OverflowError) as fault:
         raise Malformed("msgpack", str(fault)) from None
     return values, b""
+
+
+def _check_signal(body: Any) -> None:
+    """What types leave open: hosts are numeric, ports and words in range; the engine's own reader knows."""
+    try:
+        signals.read(body)
+    except msgspec.ValidationError as fault:
+        raise Malformed("fields", str(fault)) from None
 
 
 def _typed(values: Any, type_: type[T]) -> T:

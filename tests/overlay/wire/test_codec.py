@@ -73,7 +73,8 @@ ids, eight, blobs = (
 
 u16, ports = st.integers(0, 0xFFFF), st.integers(1, 0xFFFF)
 seconds, words = st.floats(0.0, 86_400.0), st.text(max_size=32)
-endpoints = st.builds(udp, words, ports)
+hosts = st.ip_addresses().map(str)
+endpoints = st.builds(udp, hosts, ports)
 profiles = st.builds(
     NatProfile,
     mapping=st.sampled_from(["eim", "adm", "apdm", "unknown"]),
@@ -81,10 +82,10 @@ profiles = st.builds(
     foreign=st.none() | seconds,
     block=st.none() | st.tuples(ports, ports),
     parity=st.none() | st.booleans(),
-    hosts=st.lists(words, max_size=3).map(tuple),
+    hosts=st.lists(hosts, max_size=3).map(tuple),
     reflexive=st.none() | endpoints,
 )
-samples = st.builds(signals.Sample, u16, seconds, ports, ports, words)
+samples = st.builds(signals.Sample, u16, seconds, ports, ports, hosts)
 ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
     st.builds(
         signals.Offer,
@@ -104,7 +105,7 @@ ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
     ),
     st.builds(signals.HolesOpen, attempt=u32, round=u16, count=u16, refresh=seconds),
     st.builds(
-        signals.Aim, attempt=u32, round=u16, target=ports, aim=ports, host=words, counter=ports, rate=st.floats(0, 9e4)
+        signals.Aim, attempt=u32, round=u16, target=ports, aim=ports, host=hosts, counter=ports, rate=st.floats(0, 9e4)
     ),
     st.builds(signals.MoreHoles, attempt=u32, count=u16),
     st.builds(signals.Touch, attempt=u32, port=ports, transaction=st.binary(min_size=12, max_size=12)),
@@ -267,6 +268,19 @@ def test_a_long_list_is_refused_by_its_field() -> None:
 def test_a_signal_travels_as_the_engine_states_it() -> None:
     said = signals.Stop(attempt=7, reason="done")
     assert msgpack.unpackb(encode_message(Signal(said))) == [20, signals.plain(said)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"host": "example.org"}, {"host": ""}, {"port": 65_536}, {"port": -1}, {"transport": "u" * 33}]
+)
+def test_a_signal_that_names_no_endpoint_is_refused_at_the_door(wrong: dict[str, object]) -> None:
+    said = signals.Offer(7, False, 1, NatProfile(), (Candidate(udp("192.0.2.1", 5), "local"),), False)
+    body = signals.plain(said)
+    assert decode_message(msgpack.packb([20, body])) == Signal(said)
+    body[5][0]["endpoint"] |= wrong
+    with pytest.raises(Malformed) as refused:
+        decode_message(msgpack.packb([20, body]))
+    assert refused.value.reason == "fields"
 
 
 def test_the_longest_account_of_a_round_fits() -> None:
