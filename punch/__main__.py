@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from punch.driver import Detected, Hole, KnockFailed, detect, knock, stdin_lines
-from punch.driver.simulating import TIMED, cells, read_pairs, success, worlds_a_minute
+from punch.driver.simulating import TIMED, by_chance, cells, read_pairs, success, worlds_a_minute
 from punch.sim.matrix import HEAD, pairs
 from punch.sim.meeting import Terms
 
@@ -152,13 +152,19 @@ def _simulate(options: argparse.Namespace) -> int:
     for cell in cells(wanted, seeds=seeds, terms=terms, jobs=min(options.jobs, len(wanted))):
         found.append(cell)
         _say(msgspec.json.encode(cell).decode() if options.json else cell.line())
-    direct, feasible = success(found)
     rate = worlds_a_minute(seconds=options.rate, terms=terms) if options.rate > 0 else None
+    direct, feasible = success(found)
+    met, tried, expected = by_chance(found)
     if options.json:
-        _say(json.dumps({"direct": direct, "feasible": feasible, "worlds_a_minute": rate}))
+        left = {"direct": met, "duels": tried, "expected": round(expected, 1)}
+        _say(json.dumps({"direct": direct, "feasible": feasible, "by_chance": left, "worlds_a_minute": rate}))
     else:
         share = f"{100 * direct / feasible:.2f} %" if feasible else "none"
         _say(f"\ndirect where feasible: {share} ({direct} of {feasible})")
+        if tried:
+            _say(
+                f"direct where it is left to chance: {met} of {tried}; arithmetic expects {expected:.0f} of one attempt"
+            )
         _say(f"worlds a minute on one core, {' - '.join(TIMED)}: {rate:.0f}" if rate else "the rate was not measured")
     return 0
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
+from punch.predict.feasible import outlook
 from punch.sim.duel import duel
 from punch.sim.matrix import Cell, matrix
 from punch.sim.meeting import Terms
@@ -17,6 +18,8 @@ from punch.sim.zoo import KINDS
 Pair = tuple[str, str]
 TIMED = ("nat3", "nat4-uniform")
 """The pair that worlds a minute are counted of: the longest search there is."""
+SURE = 0.95
+"""Chance from which on a pair counts as promised."""
 SELDOM = 50_000
 """New objects after which Python looks for garbage: those of a few worlds (its default is 700)."""
 
@@ -58,10 +61,26 @@ def worlds_a_minute(*, seconds: float, terms: Terms) -> float:
     return 60 * count / spent
 
 
+def chance(cell: Cell) -> float:
+    """What arithmetic promises this pair, for one attempt after another (`predict.feasible`)."""
+    return outlook(KINDS[cell.local].expected, KINDS[cell.remote].expected).chance
+
+
 def success(found: Sequence[Cell]) -> tuple[int, int]:
-    """Duels that got direct, and those that could: all that neither engine called infeasible."""
-    duels = sum(cell.duels - cell.reasons.get("infeasible", 0) for cell in found)
-    return sum(cell.direct for cell in found), duels
+    """Duels that got direct, and those that could, of pairs that arithmetic promises to meet."""
+    sure = [cell for cell in found if chance(cell) >= SURE]
+    return sum(cell.direct for cell in sure), sum(_tried(cell) for cell in sure)
+
+
+def by_chance(found: Sequence[Cell]) -> tuple[int, int, float]:
+    """The same of pairs that may meet or not, and how many of them should have in one attempt each."""
+    left = [cell for cell in found if chance(cell) < SURE]
+    return sum(cell.direct for cell in left), sum(map(_tried, left)), sum(_tried(cell) * chance(cell) for cell in left)
+
+
+def _tried(cell: Cell) -> int:
+    """Duels that neither engine called infeasible."""
+    return cell.duels - cell.reasons.get("infeasible", 0)
 
 
 def _collect_seldom() -> None:

@@ -70,7 +70,12 @@ def test_simulate_tells_the_matrix_success_and_rate(capsys: pytest.CaptureFixtur
     assert main(argv) == 0
     cell, summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert cell["direct"] == 1
-    assert summary == {"direct": 1, "feasible": 1, "worlds_a_minute": None}
+    assert summary == {
+        "direct": 1,
+        "feasible": 1,
+        "by_chance": {"direct": 0, "duels": 0, "expected": 0},
+        "worlds_a_minute": None,
+    }
 
 
 def test_a_kind_alone_meets_every_kind() -> None:
