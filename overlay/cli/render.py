@@ -128,9 +128,20 @@ def _row(peer: Json, status: Json, canvas: Canvas, rates: Rates | None) -> Row:
         received, sent = (rate(value) for value in rates.get(peer["id"], (0.0, 0.0)))
     quality = (milliseconds(peer["rtt_ms"]), milliseconds(peer["jitter_ms"]), percent(peer["loss"]))
     direct = path["kind"] == "direct"
-    way = path_words(path) + _how(peer, enabled=status["punch"]["enabled"])
+    way = path_words(path) + _how(peer, enabled=status["punch"]["enabled"]) + _silent(peer)
     cells = (*first, way, nat_brief(peer["nat"]), *quality, received, sent, duration(path["since_s"]))
     return Row(_mark(_plain_mark(peer), canvas), "green" if direct else "cyan", cells, note)
+
+
+_SILENT, _SILENT_HOLE = 30.0, 60.0
+"""Seconds in which a living peer says something, through a punched hole too: keepalives go each 25 and 55 at most."""
+
+
+def _silent(peer: Json) -> str:
+    """Since when nothing was heard, where that is longer than it should be."""
+    patience = _SILENT_HOLE if _is_punched(peer) else _SILENT
+    seen = peer["seen_s"]
+    return f", silent for {duration(seen)}" if seen is not None and seen > patience else ""
 
 
 _SOON = 10.0
@@ -148,10 +159,14 @@ def _connecting(peer: Json, own: Json) -> str:
 
 def _how(peer: Json, *, enabled: bool) -> str:
     """What punching did or does, behind the path."""
-    punch, kind = peer["punch"], peer["path"]["kind"]
-    if kind == "direct" and punch["state"] == "succeeded" and punch["strategy"]:
-        return f" (by {clean(strategy_words(punch['strategy']))})"
-    return tried_words(peer, enabled=enabled) if kind == "relay" else ""
+    if _is_punched(peer):
+        return f" (by {clean(strategy_words(peer['punch']['strategy']))})"
+    return tried_words(peer, enabled=enabled) if peer["path"]["kind"] == "relay" else ""
+
+
+def _is_punched(peer: Json) -> bool:
+    punch = peer["punch"]
+    return bool(peer["path"]["kind"] == "direct" and punch["state"] == "succeeded" and punch["strategy"])
 
 
 _MARKS = {

@@ -93,6 +93,22 @@ def test_a_punched_path_says_by_what() -> None:
     assert "direct 203.0.113.9:27182 (by sandwich search) " in status_lines(on(peer("phone", 9, punch=punch)), PLAIN)[5]
 
 
+@pytest.mark.parametrize(
+    ("strategy", "seen", "words"),
+    [
+        (None, 30.0, ""),
+        (None, 31.0, ", silent for 31 s"),
+        ("sandwich", 56.0, ""),
+        ("sandwich", 96.0, ", silent for 1 min"),
+    ],
+)
+def test_a_peer_that_is_silent_for_too_long_does_not_look_alive(strategy: str | None, seen: float, words: str) -> None:
+    punch = {**peer("vps", 1)["punch"], "state": "succeeded" if strategy else "idle", "strategy": strategy}
+    line = status_lines(on(peer("vps", 2, seen_s=seen, punch=punch)), PLAIN)[5]
+    assert ("silent" in line) == bool(words)
+    assert words in line
+
+
 def test_nats_are_shown_once_known() -> None:
     nat = peer("vps", 1)["nat"]
     hard = {**nat, "type": "NAT4", "mapping": "apdm", "filtering": "apdf", "allocation": "sequential", "step": -2}
