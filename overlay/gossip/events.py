@@ -20,6 +20,8 @@ class AddressClaimed(Struct, frozen=True):
 
     ipv4: str
     ipv6: str
+    why: str = ""
+    """What made us give up the IPv4 address we had, for people."""
 
 
 class MemberChanged(Struct, frozen=True):

@@ -226,8 +226,8 @@ class Gossip:
             self._timers.clear(Timer.CLAIM)
             self._move()
 
-    def _move(self) -> None:
-        self._own.choose(self._bindings.held())
+    def _move(self, why: str = "") -> None:
+        self._own.choose(self._bindings.held(), why)
         self._bindings.claim(self._own.id, self._own.addresses, take=True)
 
     def _issue(self, *, now: float) -> None:
@@ -327,7 +327,8 @@ class Gossip:
         if record.ipv4 == own.ipv4 != "" and must_move(
             (own.id, own.record.ipv4_fixed), (node, record.ipv4_fixed), record.ipv4
         ):
-            self._move()
+            how = "has it by --ip" if record.ipv4_fixed else "took it too, and of two one has to move"
+            self._move(f"{record.name} {how}: {record.ipv4} is no longer this device's")
 
     def _gone(self, node: NodeId, *, left: bool, now: float) -> None:
         """Let a member go."""

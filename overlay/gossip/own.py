@@ -111,14 +111,14 @@ class OwnRecord:
         """A record of ours with this sequence is about, from before a crash perhaps: the next goes above it."""
         self._above = max(self._above, sequence)
 
-    def choose(self, held: dict[str, None]) -> None:
+    def choose(self, held: dict[str, None], why: str) -> None:
         """Take the first derived address that is not `held`."""
-        self.take(choose_ipv4(self._network.name, self.id, held.__contains__))
+        self.take(choose_ipv4(self._network.name, self.id, held.__contains__), why)
 
-    def take(self, ipv4: str) -> None:
-        """Hold `ipv4` from now on."""
+    def take(self, ipv4: str, why: str = "") -> None:
+        """Hold `ipv4` from now on; `why` not the one before."""
         self._next = msgspec.structs.replace(self._next, ipv4=ipv4)
-        self._events.append(AddressClaimed(ipv4, self._next.ipv6))
+        self._events.append(AddressClaimed(ipv4, self._next.ipv6, why))
 
     def issue(self) -> None:
         """Sign what is to be said, under the next sequence."""

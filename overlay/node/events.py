@@ -15,6 +15,8 @@ class NodeUp(Struct, frozen=True):
     name: str
     ipv4: str
     ipv6: str
+    why: str = ""
+    """What made this node give up the IPv4 address it had, for people."""
 
 
 class PeerJoined(Struct, frozen=True):

@@ -309,7 +309,7 @@ class Happenings:
         rooms = self._rooms
         rooms.out.append(port.PutSelf(_packed(event.ipv4, event.ipv6)))
         rooms.out.append(Configure(event.ipv4, event.ipv6))
-        rooms.news.append(node.NodeUp(rooms.gossip.own.name, event.ipv4, event.ipv6))
+        rooms.news.append(node.NodeUp(rooms.gossip.own.name, event.ipv4, event.ipv6, event.why))
 
     def _member_changed(self, event: gossip.MemberChanged, *, now: float) -> None:
         endpoints: list[tuple[Endpoint, str]] = []

@@ -33,7 +33,7 @@ from overlay.shell.loop import Loop, clock
 from overlay.shell.names import advertised, own_label
 from overlay.shell.storage import Memory, Storage
 from overlay.shell.wiring import Wires
-from overlay.shell.words import words_for
+from overlay.shell.words import address_words, words_for
 from punch.driver.network import gateway
 
 BELL_WAIT = 0.2
@@ -168,7 +168,7 @@ class _Run:
         if self._wires.dev is not None:
             up["dev"] = self._wires.dev
         if self._up:
-            self._launch.say("address", f"{event.name} has the address {event.ipv4} now", None)
+            self._launch.say("address", address_words(event), None)
         else:
             self._up = True
             self._launch.announce(up)

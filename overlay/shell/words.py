@@ -15,6 +15,12 @@ def path_words(path: Path) -> str:
     return "no way yet"
 
 
+def address_words(event: happened.NodeUp) -> str:
+    """Another address, and why."""
+    why = f" ({event.why})" if event.why else ""
+    return f"{event.name} has the address {event.ipv4} now{why}"
+
+
 def words_for(event: happened.Event) -> tuple[str, str, str | None] | None:
     """(fixed word, text, peer) of an event; None for what nobody needs to read."""
     match event:

@@ -124,6 +124,11 @@ def test_two_that_raced_for_one_address_settle() -> None:
     ]
 
 
+def reasons(mesh: Mesh, room: Gossip) -> list[str]:
+    """Why it gave up the address it had, for each address it took."""
+    return [event.why for event in mesh.events(room, AddressClaimed) if isinstance(event, AddressClaimed)]
+
+
 def test_a_derived_address_gives_way_to_a_given_one() -> None:
     for given, derived in ((1, 2), (2, 1)):
         mesh = Mesh()
@@ -133,6 +138,9 @@ def test_a_derived_address_gives_way_to_a_given_one() -> None:
         mesh.run(1.0)
         assert one.own.ipv4 == SHARED
         assert two.own.ipv4 not in ("", SHARED)
+        moved = f"given has it by --ip: {SHARED} is no longer this device's"
+        assert reasons(mesh, two) == ["", moved]
+        assert reasons(mesh, one) == [""]
 
 
 def test_two_given_ones_are_for_their_people() -> None:

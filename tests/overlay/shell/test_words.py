@@ -1,23 +1,13 @@
-"""What `join` says of what happened."""
+"""What a running `join` says."""
 
 from __future__ import annotations
 
-import pytest
-
-from overlay.node.events import ProblemShown
-from overlay.shell.words import words_for
+from overlay.node.events import NodeUp
+from overlay.shell.words import address_words
 
 
-@pytest.mark.parametrize(
-    ("text", "fix", "told"),
-    [
-        ("this name is another's: anna-2", "Give this device another name", "is another's: anna-2. Give this device"),
-        ("No peer answers.", "Check the address.", "No peer answers. Check the address"),
-        ("It is so.", "", "It is so"),
-    ],
-)
-def test_a_problem_and_its_fix_are_two_sentences(text: str, fix: str, told: str) -> None:
-    said = words_for(ProblemShown("code", text, fix))
-    assert said is not None
-    assert told in said[1]
-    assert ".." not in said[1]
+def test_another_address_comes_with_its_reason() -> None:
+    why = "ben has it by --ip: 10.222.40.204 is no longer this device's"
+    moved = NodeUp("anna", "10.222.19.184", "fd3a::1", why)
+    assert address_words(moved) == f"anna has the address 10.222.19.184 now ({why})"
+    assert address_words(NodeUp("anna", "10.222.19.184", "fd3a::1")) == "anna has the address 10.222.19.184 now"
