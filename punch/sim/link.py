@@ -12,6 +12,7 @@ from msgspec import Struct
 
 IPV4_HEADERS, IPV6_HEADERS = 28, 48
 """Bytes of IP and UDP headers before the payload (RFC 791, RFC 8200, RFC 768)."""
+LONGEST_HEADERS = max(IPV4_HEADERS, IPV6_HEADERS)
 
 Lost = Literal["mtu", "queue", "loss"]
 
@@ -47,7 +48,7 @@ class Link(Struct, frozen=True, kw_only=True):
 class Wire:
     """One direction at work: a link, which may be exchanged, and what is on it now."""
 
-    __slots__ = ("_free", "_last", "_link", "patient", "steady")
+    __slots__ = ("_free", "_last", "_link", "delay", "patient", "steady")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -64,8 +65,10 @@ class Wire:
         self._link = link
         self.patient = link.patient
         """See `Link`."""
-        self.steady = link.patient and not (link.loss or link.reorder or link.duplicate)
-        """It delays, and does nothing else."""
+        self.delay = link.delay
+        plain = link.patient and not (link.loss or link.reorder or link.duplicate)
+        self.steady = link.mtu if plain else 0
+        """Bytes of the largest IP packet that it delays and does nothing else to."""
 
     def carry(self, size: int, entropy: random.Random, *, now: float) -> tuple[float, ...] | Lost:
         """When an IP packet of `size` bytes put on it at `now` arrives, once or twice; or why it does not.
@@ -91,16 +94,6 @@ class Wire:
         if link.duplicate and entropy.random() < link.duplicate:
             return (arrival, arrival)
         return (arrival,)
-
-
-def straight(up: Wire | None, down: Wire | None, size: int, *, now: float) -> float | None:
-    """When an IP packet that crosses two wires, or one, arrives; None: one of them does more than delay it."""
-    for wire in (up, down):
-        if wire is not None:
-            if not wire.steady or size > wire.link.mtu:
-                return None
-            now += wire.link.delay
-    return now
 
 
 def packet_size(payload: bytes, *, ipv6: bool) -> int:

@@ -5,6 +5,7 @@ ports: address -> host here      doors: address -> router of a segment below    
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from punch.sim.host import Datagram
@@ -64,20 +65,17 @@ class Port(Generic[Owner]):
 class Door(Generic[Owner]):
     """One direction through a router: `down` leads to it, `up` from it onto `beyond`."""
 
-    __slots__ = ("beyond", "down", "inward", "router", "up")
+    __slots__ = ("beyond", "down", "inward", "pass_on", "up")
 
     def __init__(
         self, router: Router, beyond: Network[Owner], *, inward: bool, down: Wire | None, up: Wire | None
     ) -> None:
-        self.router = router
         self.beyond = beyond
         self.inward = inward
+        self.pass_on: Callable[..., Datagram | None] = router.inward if inward else router.outward
+        """The router's verb: what comes out on the other side; None: dropped."""
         self.down = down
         self.up = up
-
-    def pass_on(self, datagram: Datagram, *, now: float) -> Datagram | None:
-        """What comes out on the other side; None: dropped."""
-        return self.router.inward(datagram, now=now) if self.inward else self.router.outward(datagram, now=now)
 
 
 class Gate(Generic[Owner]):
@@ -138,7 +136,8 @@ class Network(Generic[Owner]):
 
     def towards(self, address: str) -> Port[Owner] | Door[Owner] | None:
         """Where a datagram for `address` goes next."""
-        return self.inside(address) or (None if self._gate is None else self._gate.outward)
+        here = self._ports.get(address) or self._doors.get(address)
+        return here or (None if self._gate is None else self._gate.outward)
 
     def _open(self, address: str, door: Door[Owner]) -> None:
         self._announce(address)

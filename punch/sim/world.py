@@ -12,14 +12,13 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from punch.sim.host import Datagram, Host
 from punch.sim.journal import ARRIVED, Journal
-from punch.sim.link import Link, Wire, packet_size, straight
+from punch.sim.link import LONGEST_HEADERS, Link, Wire, packet_size
 from punch.sim.network import Door, Network, Port, Router
 from punch.sim.station import Station, sent_from
 
@@ -63,7 +62,7 @@ class World:
         self._blocked: set[tuple[str, str]] = set()
         self._taps: list[Tap] = []
         self._order = itertools.count()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._alarms: list[tuple[float, int, Station]] = []
         self._touched: dict[Station, bool] = {}
         self._turns = 0
@@ -247,8 +246,10 @@ class World:
         if moment > until:
             return False
         self._go_to(moment)
-        while self._due and self._due[0][0] <= self.now:
-            heapq.heappop(self._due)[2]()
+        due = self._due
+        while due and due[0][0] <= moment:
+            _, _, action, subject = heapq.heappop(due)
+            action(*subject)
         while self._next_alarm() <= self.now:
             station = heapq.heappop(self._alarms)[2]
             station.alarm = None
@@ -293,8 +294,8 @@ class World:
         for station in self._stations.values():
             self._touched.setdefault(station, False)
 
-    def _push(self, at: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._due, (at, next(self._order), action))
+    def _push(self, at: float, action: Callable[..., None], *subject: Any) -> None:
+        heapq.heappush(self._due, (at, next(self._order), action, subject))
 
     # --- datagrams
 
@@ -331,29 +332,31 @@ class World:
             self._lose(origin, None, datagram, "no_route")
             return
         down = stop.down
-        if isinstance(stop, Port):
+        if (self._blocked or self._between) and isinstance(stop, Port):
             pair = (origin, stop.owner.name)
             if pair in self._blocked:
                 self._lose(origin, stop, datagram, "blocked")
                 return
             if (own := self._between.get(pair)) is not None:
                 up, down = own, None
-        size = packet_size(datagram.payload, ipv6=datagram.to.is_ipv6)
-        if (arrival := straight(up, down, size, now=self.now)) is not None:
-            self._push(arrival, partial(self._arrive, origin, stop, datagram))
+        size = len(datagram.payload) + LONGEST_HEADERS
+        if (up is None or size <= up.steady) and (down is None or size <= down.steady):
+            arrival = self.now + (0.0 if up is None else up.delay) + (0.0 if down is None else down.delay)
+            reached = self._pass if isinstance(stop, Door) else self._arrive
+            heapq.heappush(self._due, (arrival, next(self._order), reached, (origin, stop, datagram)))
             return
         for at in self._carry(origin, stop, datagram, up, self.now):
             if down is None:
-                self._push(at, partial(self._arrive, origin, stop, datagram))
+                self._push(at, self._arrive, origin, stop, datagram)
             elif down.patient:
                 self._descend(origin, stop, datagram, down, at)
             else:
-                self._push(at, partial(self._descend, origin, stop, datagram, down, at))
+                self._push(at, self._descend, origin, stop, datagram, down, at)
 
     def _descend(self, origin: str, stop: Stop, datagram: Datagram, down: Wire, at: float) -> None:
         """Put it on the wire down at `at`; wires that mind the order are given theirs when that moment is now."""
         for arrival in self._carry(origin, stop, datagram, down, at):
-            self._push(arrival, partial(self._arrive, origin, stop, datagram))
+            self._push(arrival, self._arrive, origin, stop, datagram)
 
     def _carry(self, origin: str, stop: Stop, datagram: Datagram, wire: Wire | None, at: float) -> tuple[float, ...]:
         if wire is None:
