@@ -97,7 +97,9 @@ class Window:
         """Chance that the block reaches as far as `port`."""
         if self._evidence.parity not in (None, port & 1) or not LOW <= port <= HIGH:
             return 0.0
-        away = max(self._low - port, port - self._high, 0)
+        if self._low <= port <= self._high:
+            return 1.0
+        away = max(self._low - port, port - self._high)
         return max(0.0, 1.0 - away / (self._slack + 1))
 
     def _outward(self) -> Iterator[int]:

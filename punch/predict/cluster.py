@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import partial
 
@@ -48,7 +49,7 @@ class Cluster:
     family = "cluster"
 
     def __init__(self, ports: list[int], width: int, evidence: Evidence) -> None:
-        self._ports = ports
+        self._ports = sorted(ports)
         self._width = width
         self._parity = evidence.parity
         self._tried = evidence.tried
@@ -91,8 +92,12 @@ class Cluster:
         return chance * LOSS if port in self._tried else chance
 
     def _near(self, port: int) -> float:
-        width = self._width
-        return self._scale * sum([math.exp(-abs(port - seen) / width) for seen in self._ports])
+        width, ports = self._width, self._ports
+        first = bisect_left(ports, port - FADED * width)
+        last = bisect_right(ports, port + FADED * width, first)
+        if first == last:
+            return 0.0
+        return self._scale * sum([math.exp(-abs(port - seen) / width) for seen in ports[first:last]])
 
     def miss(self, port: int, *, first: bool) -> None:
         """See `Hypothesis`."""

@@ -29,6 +29,8 @@ DOUBT = 0.02
 """The uniform hypothesis is never below this at the start: the others are never trusted completely."""
 BEHIND = 0.2
 """A hypothesis' own best port is looked at by all if it is worth so much of the best of another's own."""
+FRESH = 8
+"""Ports after which the chance of every hypothesis' own best port is reckoned anew; one between moves it little."""
 NEGLIGIBLE = 1e-6
 UNLUCKY = 1e-3
 """If all misses together were this unlikely, it is not bad luck: blocked, or no model fits (nat-science 5.7)."""
@@ -75,6 +77,10 @@ class Posterior:
         self._weights = [weight for weight, _, _ in believed]
         self._hypotheses = [build() for _, _, build in believed]
         """As many, in the same order."""
+        self._heads = list(map(_head, self._hypotheses))
+        """The own best port of each, and its chance."""
+        self._views = list(map(_view, self._hypotheses))
+        """First and last port of each, and what it says of one."""
 
     def weights(self) -> dict[str, float]:
         """How much each family is believed now; they sum to 1."""
@@ -85,16 +91,17 @@ class Posterior:
 
         None: every hypothesis has offered all its ports twice.
         """
-        best, mass, here = 0, 0.0, []
+        best, mass, here = 0, 0.0, list[float]()
+        weights = self._weights
         for port in self._offers():
             chances = self._chances(port)
-            total = sum(map(mul, self._weights, chances))
+            total = sum(map(mul, weights, chances))
             if total > mass:
                 best, mass, here = port, total, chances
         if not best:
             return None
         self.probes += 1
-        chance = mass * self._share / sum(self._weights)
+        chance = mass * self._share / sum(weights)
         self._left *= 1.0 - chance * (1.0 - LOSS)
         self._miss(best, here)
         return best, chance
@@ -104,40 +111,42 @@ class Posterior:
         self._miss(port, self._chances(port))
 
     def _chances(self, port: int) -> list[float]:
-        return [each.chance(port) if each.least <= port <= each.most else 0.0 for each in self._hypotheses]
+        return [chance(port) if least <= port <= most else 0.0 for least, most, chance in self._views]
 
     def _offers(self) -> list[int]:
         """The best port of each hypothesis, without those that are far behind for their own one."""
-        offers = []
-        most = 0.0
-        for weight, hypothesis in zip(self._weights, self._hypotheses, strict=True):
-            port = hypothesis.head()
-            if port is not None:
-                mass = weight * hypothesis.chance(port)
-                if mass > most:
-                    most = mass
-                offers.append((mass, port))
-        return [port for mass, port in offers if mass >= BEHIND * most]
+        if self.probes % FRESH == 0:
+            self._heads = list(map(_head, self._hypotheses))
+        masses = [weight * chance for weight, (_, chance) in zip(self._weights, self._heads, strict=True)]
+        least = BEHIND * max(masses)
+        return [port for mass, (port, _) in zip(masses, self._heads, strict=True) if mass >= least]
 
     def _miss(self, port: int, chances: list[float]) -> None:
         first = port not in self._tried
         found = self._share * (1.0 - LOSS)
-        for hypothesis in self._hypotheses:
-            if hypothesis.least <= port <= hypothesis.most:
+        for hypothesis, (least, most, _) in zip(self._hypotheses, self._views, strict=True):
+            if least <= port <= most:
                 hypothesis.miss(port, first=first)
         self._tried.add(port)
         self._weights = [weight * (1.0 - chance * found) for weight, chance in zip(self._weights, chances, strict=True)]
-        least = NEGLIGIBLE * max(self._weights)
-        if min(self._weights) <= least:
-            kept = [weight > least for weight in self._weights]
+        self._heads = [
+            _head(hypothesis) if front[0] == port else front
+            for hypothesis, front in zip(self._hypotheses, self._heads, strict=True)
+        ]
+        light = NEGLIGIBLE * max(self._weights)
+        if min(self._weights) <= light:
+            kept = [weight > light for weight in self._weights]
             self._weights = list(compress(self._weights, kept))
             self._hypotheses = list(compress(self._hypotheses, kept))
+            self._heads = list(compress(self._heads, kept))
+            self._views = list(compress(self._views, kept))
 
     def open_more(self, count: int) -> None:
         """The hard side opened `count` more holes meanwhile, wherever its NAT put them."""
         self.holes += count
         for hypothesis in self._hypotheses:
             hypothesis.more(count)
+        self._heads = list(map(_head, self._hypotheses))
 
     def holes_wanted(self) -> int:
         """How many holes in all suit what is believed: few, an eighth of a block (its ports are the subscriber's
@@ -166,6 +175,16 @@ class Posterior:
     def left(self) -> float:
         """Chance of all misses so far, as believed before them."""
         return self._left
+
+
+def _view(hypothesis: Hypothesis) -> tuple[int, int, Callable[[int], float]]:
+    return hypothesis.least, hypothesis.most, hypothesis.chance
+
+
+def _head(hypothesis: Hypothesis) -> tuple[int, float]:
+    """Its best port and the chance there; without one there is none."""
+    port = hypothesis.head()
+    return (0, 0.0) if port is None else (port, hypothesis.chance(port))
 
 
 def families(samples: Sequence[Sample]) -> dict[str, float]:

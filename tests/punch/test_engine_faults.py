@@ -320,7 +320,7 @@ def test_a_stop_whose_reason_is_no_word_is_told_by_one_of_ours(reason: str) -> N
     made = village("nat3", "nat4-uniform")
     made.introduce("ann", "bob")
     made.want("ann", "bob")
-    made.world.run_for(0.3)
+    made.world.run_until(lambda: bool(made.homes["ann"].engine._running()), within=1.0)
     (attempt,) = made.homes["ann"].engine._attempts.values()
     made.tell("ann", SignalReceived(b"bob", Stop(attempt.number, reason)))
     assert last_reason(made, "ann") == "exhausted"
