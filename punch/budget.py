@@ -145,18 +145,20 @@ class Budget:
         """
         key = (via, to.host, to.port)
         kept = 0 if answer else self._reserve
-        self._rest(now)
-        self._expire(now)
+        self._look_back(now)
         table = self._replied if key in self._replied else self._silent
-        again = key in table and (self._count <= self.max_entries or (answer and now - table[key] < ENTRY_LIFE))
-        fits = again or self._count + kept < self.max_entries
-        if not fits or self._sent_within(now) + kept >= self.max_pps or self._bucket.available(now=now) < 1 + kept:
+        before, entries = table.get(key), len(self._silent) + len(self._replied)
+        again = before is not None and (entries <= self.max_entries or (answer and now - before < ENTRY_LIFE))
+        if not again and entries + kept >= self.max_entries:
             return False
-        self._bucket.take(now=now)
+        if len(self._recent) + kept >= self.max_pps or not self._bucket.take(now=now, leave=kept):
+            return False
         self._recent.append(now)
-        table.pop(key, None)
+        if before is not None:
+            del table[key]
         table[key] = now
-        self._ends = min(self._ends, now + SHORTEST)
+        if now + SHORTEST < self._ends:
+            self._ends = now + SHORTEST
         self._last = now
         if measuring:
             self.measured += 1
@@ -180,12 +182,21 @@ class Budget:
 
     def room(self, *, now: float, leave: Leave = NOTHING) -> float:
         """Packets that may be sent now to new destinations."""
-        self._rest(now)
-        self._expire(now)
-        packets = min(self._bucket.available(now=now), self.max_pps - self._sent_within(now))
+        self._look_back(now)
+        packets = min(self._bucket.available(now=now), self.max_pps - len(self._recent))
         packets -= int(leave.packets * self._bucket.depth)
         entries = self.max_entries - int(leave.entries * self.max_entries) - self._count
         return max(0.0, min(packets, entries) - self._reserve)
+
+    def _look_back(self, now: float) -> None:
+        """Let go of what is over: a rest, entries, packets of more than a second ago."""
+        if now - self._last > REST:
+            self._rest(now)
+        if now >= self._ends:
+            self._expire(now)
+        recent = self._recent
+        while recent and recent[0] <= now - 1.0:
+            recent.popleft()
 
     def room_at(self, packets: float, *, now: float, leave: Leave = NOTHING) -> float:
         """When there may be room for so many packets to new destinations; `now`: at once."""

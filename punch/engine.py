@@ -133,8 +133,9 @@ class Engine:
         """Something this host knows."""
         match fact:
             case SocketOpened() | SocketFailed() | SocketClosed():
-                self._observatory.tell(fact, now=now)
-                self._socket(fact)
+                if not (isinstance(fact, SocketOpened) and fact.role == "engine" and self._holes.opened(fact)):
+                    self._observatory.tell(fact, now=now)
+                    self._socket(fact)
                 if not self._moves(fact):
                     return
             case SendFailed():
@@ -224,8 +225,6 @@ class Engine:
         elif isinstance(fact, SocketClosed):
             self._holes.lost(fact.socket)
             self._outlet.lost(fact.socket)
-        elif fact.role == "engine":
-            self._holes.opened(fact)
         elif fact.role == "main":
             self._outlet.take(fact.socket, ipv6=fact.local.is_ipv6)
 

@@ -21,9 +21,9 @@ class TokenBucket:
             self._at = now
         return self._tokens
 
-    def take(self, count: float = 1.0, *, now: float) -> bool:
-        """Take `count` tokens, or none and return False."""
-        if self.available(now=now) < count:
+    def take(self, count: float = 1.0, *, now: float, leave: float = 0.0) -> bool:
+        """Take `count` tokens such that `leave` remain, or none and return False."""
+        if self.available(now=now) < count + leave:
             return False
         self._tokens -= count
         return True

@@ -163,14 +163,24 @@ class Manners:
         """... and of those that are not here yet."""
         self._never: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address | None] = frozenset()
         self._overlay: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+        self._ours: dict[str, bool] = {}
+        """What `is_ours` said of the last hosts, here."""
 
     def surround(self, *, own: Iterable[str], broadcast: Iterable[str], overlay: Iterable[str]) -> None:
         """Our own addresses, the broadcast addresses of our subnets, the prefixes that tunnel through us: not there."""
         self._never = frozenset(_address(each) for each in (*own, *broadcast))
         self._overlay = tuple(ipaddress.ip_network(each) for each in overlay)
+        self._ours.clear()
 
     def is_ours(self, host: str) -> bool:
         """Whether a host is none that could be the peer, as seen from here."""
+        known = self._ours.get(host)
+        if known is None:
+            known = self._ours[host] = self._is_none(host)
+            _shorten(self._ours, REMEMBERED)
+        return known
+
+    def _is_none(self, host: str) -> bool:
         address = _address(host)
         if address is None or address in self._never:
             return True
