@@ -87,7 +87,7 @@ def _punch_state(rooms: Rooms, node: NodeId, *, now: float) -> shown.PunchState:
 def _peer_nat(rooms: Rooms, node: NodeId, word: str, *, now: float) -> shown.Nat:
     """What the peer's engine told ours, else what its record says."""
     remote = rooms.paths.punching.view(node, now=now).remote
-    return describe(remote if remote is not None else from_word(word))
+    return describe(remote if remote is not None and remote.type != "unknown" else from_word(word))
 
 
 def own_nat(rooms: Rooms, *, now: float) -> shown.Nat:

@@ -48,11 +48,13 @@ class Paths:
         self._proving = Proving(self._board)
         self._dialling = Dialling(self._board, self._proving)
         self._upkeep = Upkeep(self._board, self._proving, self._dialling)
-        self._punching = Punching(self._board, self._proving, punch=punch, stun=stun, entropy=entropy, now=now)
+        self._sightings = Sightings(self._board)
+        self._punching = Punching(
+            self._board, self._proving, self._sightings, punch=punch, stun=stun, entropy=entropy, now=now
+        )
         self._given: tuple[Endpoint, ...] = ()
         self._network: tuple[tuple[tuple[str, int, str], ...], str] | None = None
         """This host's addresses and gateway, once they were told, if only that there are none."""
-        self._sightings = Sightings(self._board)
         self._handlers = self._tellings()
         self._due = self._moments()
         self._punching.settle(self.own_endpoints, now=now)

@@ -22,6 +22,7 @@ from overlay.paths.holes import Holes
 from overlay.paths.peer import MOST_VOUCHED, Peer
 from overlay.paths.proving import Proving
 from overlay.paths.servers import Servers
+from overlay.paths.sightings import Sightings
 from overlay.values import Direct, NodeId
 from punch import facts as tell
 from punch.commands import CloseSocket, Command
@@ -55,6 +56,7 @@ class Punching:
         self,
         board: Board,
         proving: Proving,
+        sightings: Sightings,
         *,
         punch: PunchConfig,
         stun: StunConfig,
@@ -62,6 +64,7 @@ class Punching:
         now: float,
     ) -> None:
         self._board = board
+        self._sightings = sightings
         self._engine = Engine(punch, stun, entropy=entropy, now=now)
         self._holes = Holes(board, proving, self._engine.tell)
         self._servers = Servers(board)
@@ -336,16 +339,20 @@ class Punching:
 
     @property
     def profile(self) -> NatProfile:
-        """What is known of our own NAT; nothing blocks UDP where a session stands, whoever does not answer."""
+        """What is known of our own NAT; nothing blocks UDP where a session stands, whoever does not answer, and where
+        nothing could be measured, handshakes may tell that there is no NAT."""
         profile = self._engine.profile
         if profile.blocked and any(peer.session for peer in self._board.peers.values()):
-            return structs.replace(profile, blocked=False)
-        return profile
+            profile = structs.replace(profile, blocked=False)
+        return structs.replace(profile, open=True) if self._is_seen_open(profile) else profile
+
+    def _is_seen_open(self, measured: NatProfile) -> bool:
+        return measured.type == "unknown" and self._sightings.is_open()
 
     @property
     def undecided(self) -> tuple[str, ...]:
         """Fields of it that could not be decided."""
-        return self._engine.undecided
+        return () if self._is_seen_open(self._engine.profile) else self._engine.undecided
 
     def profile_age(self, *, now: float) -> float | None:
         """Seconds since it was measured."""

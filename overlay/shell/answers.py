@@ -188,7 +188,7 @@ class Answers:
 def _is_settled(nat: Nat, waited: float) -> bool:
     """Whether what was measured in the last `waited` seconds is all that is to be expected soon."""
     if nat.age_s is None or nat.age_s > waited:
-        return False
+        return nat.type == "open" and nat.age_s is None
     return nat.type in ("open", "blocked") or nat.filtering != "unknown" or nat.age_s >= SETTLED
 
 

@@ -10,8 +10,8 @@ import pytest
 from overlay.errors import NoSuchPeer, UsageError
 from overlay.node import facts as told
 from overlay.node.core import Node
-from overlay.node.snapshot import Snapshot
-from overlay.shell.answers import Answers
+from overlay.node.snapshot import Nat, Snapshot
+from overlay.shell.answers import Answers, _is_settled
 from overlay.shell.loop import Loop
 from tests.kit.village import Village
 
@@ -106,3 +106,9 @@ def test_ceilings_are_for_all_peers(stage: Stage) -> None:
     bob = stage.village.nodes["bob"].node.id
     with pytest.raises(UsageError):
         stage.ask(do="punch", action="set", key="max_pps", value=50, peer=bob.hex())
+
+
+def test_an_open_host_that_nobody_measures_is_settled_at_once() -> None:
+    assert _is_settled(Nat(type="open"), 0.0)
+    assert not _is_settled(Nat(), 0.0)
+    assert not _is_settled(Nat(type="open", age_s=9.0), 1.0)
