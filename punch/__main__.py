@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import closing
 
 import anyio
 import msgspec
 
-from punch.driver import Detected, Hole, KnockFailed, detect, knock, stdin_lines
-from punch.driver.simulating import TIMED, by_chance, cells, read_pairs, success, worlds_a_minute
-from punch.sim.matrix import HEAD, pairs
+from punch.driver import Detected, Hole, KnockFailed, clock, detect, knock, stdin_lines
+from punch.driver.simulating import ALL, EVERYDAY, TIMED, by_chance, cells, read_pairs, success, worlds_a_minute
+from punch.sim.matrix import HEAD
 from punch.sim.meeting import Terms
 
 _KNOCK = """example, through a pipe:
@@ -40,7 +42,25 @@ _SIMULATE = """example:
   python -m punch simulate --pairs nat3 --loss 0.02 --delay 0.03
 
 Every pair meets in a world of its own for each seed, in virtual time. Seconds: from the beginning of traffic to direct
-on both sides. Packets: of both sides, that drew from the budget meanwhile. Entries: the most alive in any NAT."""
+on both sides. Packets: of both sides, that drew from the budget meanwhile. Entries: the most alive in any NAT.
+Else: why the others did not get direct, and how many. infeasible: no search would end in time, and nothing was sent;
+exhausted: all was tried and nothing came through; too_late: not within a minute of traffic; blocked: no UDP.
+
+Kinds of NAT (without --pairs those marked * meet each other):
+  open*  blocked            a public address; no UDP goes through
+  nat1*  nat2*  nat3*       lets in anybody; addresses it wrote to; address and port it wrote to. They keep ports, but
+                            -uniform draws them at random, -sequential counts, -parity keeps even and odd apart;
+                            -poisonable: a packet nobody asked for spoils the port; -reject answers it with an error;
+                            -hairpin: two hosts behind it meet by its outside address
+  adm*  adm-sequential      one outside port for each address (ADM); at random, or counting
+  nat4-preserving*          one outside port for each address and port (symmetric), and so all below; the inside port
+  nat4-sequential*          counts by 1; -down by -1, -two by 2, -eight by 8; -fifty, -busy: others take 50, 100/s
+  nat4-block-1024*          at random within a block of so many ports; -512, -4096
+  nat4-uniform*             at random; -parity: even stays even
+  nat4-arbitrary            at random, and each from one of four outside addresses
+  nat4-cluster              near the last one
+  cgn-block*                a home router behind a carrier's NAT that gives out blocks; -preserving, -sequential, ...
+  and some that no model fits or that make it hard; a wrong name shows them all"""
 _DETECT = """example:
   python -m punch detect --server stun.example.org --server 192.0.2.10:3478
 
@@ -129,8 +149,10 @@ def _knock(options: argparse.Namespace) -> int:
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pairs", default="", metavar="A:B,...", help="kinds of NAT; A alone: with each (all)")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="worlds of each pair (10)")
+    everyday = f"those of {len(EVERYDAY)} everyday kinds"
+    pairs = f"kinds of NAT; A alone: with each; {ALL}: the whole matrix, some minutes ({everyday}, a minute or less)"
+    parser.add_argument("--pairs", default="", metavar="A:B,...", help=pairs)
+    parser.add_argument("--seeds", type=int, default=20, metavar="N", help="worlds of each pair (20)")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="of the seeds, which count up (0)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     parser.add_argument("--delay", type=float, default=0.01, metavar="S", help="of each access line, one way (0.01)")
@@ -141,17 +163,23 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    wanted = read_pairs(options.pairs) if options.pairs else pairs()
+    wanted = read_pairs(options.pairs)
     if options.seeds < 1 or options.jobs < 1:
         raise ValueError("--seeds and --jobs are at least 1")
     terms = Terms(delay=options.delay, loss=options.loss)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     found = []
+    progress = Progress(len(wanted))
+    signal.signal(signal.SIGTERM, _terminated)
     if not options.json:
         _say(HEAD)
-    for cell in cells(wanted, seeds=seeds, terms=terms, jobs=min(options.jobs, len(wanted))):
-        found.append(cell)
-        _say(msgspec.json.encode(cell).decode() if options.json else cell.line())
+    with closing(cells(wanted, seeds=seeds, terms=terms, jobs=min(options.jobs, len(wanted)))) as each:
+        for cell in each:
+            found.append(cell)
+            progress.clear()
+            _say(msgspec.json.encode(cell).decode() if options.json else cell.line())
+            progress.tell(len(found))
+    progress.clear()
     rate = worlds_a_minute(seconds=options.rate, terms=terms) if options.rate > 0 else None
     direct, feasible = success(found)
     met, tried, expected = by_chance(found)
@@ -167,6 +195,44 @@ def _simulate(options: argparse.Namespace) -> int:
             )
         _say(f"worlds a minute on one core, {' - '.join(TIMED)}: {rate:.0f}" if rate else "the rate was not measured")
     return 0
+
+
+class Progress:
+    """So many of all pairs are through, on stderr: in place on a terminal, else a line every ten seconds."""
+
+    EVERY = 10.0
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._in_place = sys.stderr.isatty()
+        self._began = self._told = clock()
+        self._drawn = False
+
+    def tell(self, done: int) -> None:
+        """How far it is, and how long the rest may take."""
+        now = clock()
+        if done == self._total or not (self._in_place or now - self._told >= self.EVERY):
+            return
+        self._told = now
+        left = (now - self._began) * (self._total - done) / done
+        print(
+            f"{done} of {self._total} pairs, about {left:.0f} s left",
+            end="" if self._in_place else "\n",
+            file=sys.stderr,
+        )
+        sys.stderr.flush()
+        self._drawn = self._in_place
+
+    def clear(self) -> None:
+        """Take it away before something else is said."""
+        if self._drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._drawn = False
+
+
+def _terminated(number: int, frame: object) -> None:
+    """End as after Ctrl-C: processes and all."""
+    raise SystemExit(128 + number)
 
 
 def _say(line: str) -> None:

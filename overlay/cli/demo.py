@@ -51,7 +51,8 @@ STORY = """Three hosts that share nothing but a name and a secret become one pri
 
 Anna and ben know only the address of vps, a public node. It carries their sealed traffic; then a ping and a short
 transfer go from anna to ben. In a second scene anna's NAT lets in whom she wrote to (NAT3) and ben's counts its ports
-up (NAT4): the first ping goes by vps, and a moment later the punch engine has found a direct path.
+up (NAT4): the first ping goes by vps, and a moment later the punch engine has found a direct path. A second public
+node, vps2, is there so that both can tell what NAT they are behind: that shows from two addresses only.
 
 Everything runs in network namespaces of this machine, which takes root, and is gone afterwards. The exit code is 0
 only when all that is told was true."""
@@ -198,6 +199,7 @@ class Demo:
 
     def _tell(self, lab: Lab) -> None:
         self._say(lab.scenario.title)
+        self._say("A second public node, vps2, joins too: what a NAT does shows only when two addresses are asked.")
         nodes = self._join(lab)
         with Watcher(nodes, self._screen) as watcher:
             self._meet(watcher)
@@ -207,6 +209,7 @@ class Demo:
 
     def _tell_punched(self, lab: Lab) -> None:
         self._say(lab.scenario.title)
+        self._say("A second public node, vps2, joins too: what a NAT does shows only when two addresses are asked.")
         nodes = self._start(lab)
         with Watcher(nodes, self._screen) as watcher:
             watcher.wait("anna and ben see each other", meet_and_know, timeout=MEET_S)

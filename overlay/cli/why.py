@@ -53,12 +53,14 @@ def verdict(status: Json, peer: Json, said: str) -> str:
         return said or "no way to it is known yet" + _heard(peer)
     if not status["punch"]["enabled"]:
         return said or "punching is off here"
-    return said or _PLAIN[punch["state"]].format(progress=progress(punch))
+    if punch["state"] == "running":
+        asking = not (punch["planned"] or punch["probes"] or punch["strategy"])
+        return "it is being asked what it is behind" if asking else f"it is being tried now: {progress(punch)}"
+    return said or _PLAIN[punch["state"]]
 
 
 _PLAIN = {
     "idle": "nothing was tried yet: it goes direct when used",
-    "running": "it is being tried now: {progress}",
     "succeeded": "a hole was opened, and carries no traffic now",
     "failed": "it was tried, and nothing came through",
     "infeasible": "no search for it would end in reasonable time, so none is made",

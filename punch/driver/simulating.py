@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import multiprocessing
+import signal
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Generator, Sequence
+from functools import partial
 
 from punch.predict.feasible import outlook
 from punch.sim.duel import duel
-from punch.sim.matrix import Cell, matrix
+from punch.sim.matrix import Cell, matrix, pairs
 from punch.sim.meeting import Terms
 from punch.sim.zoo import KINDS
 
 Pair = tuple[str, str]
+EVERYDAY = (
+    *("open", "nat1", "nat2", "nat3", "adm"),
+    *("nat4-preserving", "nat4-sequential", "nat4-block-1024", "nat4-uniform", "cgn-block"),
+)
+"""Kinds that stand for all the others: their pairs are simulated where none is named."""
+ALL = "all"
+"""Stands for the pairs of all kinds whose every axis can be told."""
 TIMED = ("nat3", "nat4-uniform")
 """The pair that worlds a minute are counted of: the longest search there is."""
 SURE = 0.95
@@ -25,11 +32,14 @@ SELDOM = 50_000
 
 
 def read_pairs(text: str) -> list[Pair]:
-    """`nat3:nat4-uniform,nat1:nat3` as pairs; a name alone stands for it with each kind of the zoo that can be read.
+    """`nat3:nat4-uniform,nat1:nat3` as pairs; a name alone stands for it with each kind, `all` for the whole matrix,
+    nothing for that of everyday kinds.
 
     Raises:
         ValueError: no kind is called so.
     """
+    if text in ("", ALL):
+        return pairs() if text else pairs(EVERYDAY)
     found: list[Pair] = []
     for word in text.split(","):
         local, colon, remote = word.strip().partition(":")
@@ -40,14 +50,17 @@ def read_pairs(text: str) -> list[Pair]:
     return found
 
 
-def cells(wanted: Sequence[Pair], *, seeds: range, terms: Terms, jobs: int) -> Iterator[Cell]:
-    """The matrix, in order, a cell as soon as it and those before it are through; `jobs` processes at once."""
+def cells(wanted: Sequence[Pair], *, seeds: range, terms: Terms, jobs: int) -> Generator[Cell]:
+    """The matrix, in order, a cell as soon as it and those before it are through; `jobs` processes at once.
+
+    Closed early, or interrupted, it ends the processes.
+    """
     if jobs == 1:
         _collect_seldom()
         yield from matrix(wanted, seeds=seeds, terms=terms)
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_cell, wanted, itertools.repeat(seeds), itertools.repeat(terms))
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_leave_signals) as pool:
+        yield from pool.imap(partial(_cell, seeds=seeds, terms=terms), wanted)
 
 
 def worlds_a_minute(*, seconds: float, terms: Terms) -> float:
@@ -87,6 +100,11 @@ def _collect_seldom() -> None:
     """A world is garbage as a whole once it is over, so Python need not look for some in it again and again."""
     gc.freeze()
     gc.set_threshold(SELDOM)
+
+
+def _leave_signals() -> None:
+    """Ctrl-C goes to every process of a terminal: the first of them sees to the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _cell(pair: Pair, seeds: range, terms: Terms) -> Cell:

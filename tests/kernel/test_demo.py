@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def test_the_demo_tells_the_truth_within_a_minute() -> None:
     assert time.monotonic() - began < 60
     assert "relay via vps" in done.stdout
     assert "bit/s" in done.stdout
+    assert "A second public node, vps2" in done.stdout
 
 
 def test_the_demo_in_json() -> None:
@@ -71,7 +73,7 @@ def test_without_root_it_names_the_command() -> None:
 
 def test_without_nft_it_names_the_package(tmp_path: Path) -> None:
     code = "import sys; from overlay.lab import stage; stage._PATH = ''; from overlay.cli import main; sys.exit(main())"
-    argv = [overlay_argv()[0].replace("/overlay", "/python"), "-c", code, "demo"]
+    argv = [sys.executable, "-c", code, "demo"]
     done = subprocess.run(argv, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert "apt-get install" in done.stderr

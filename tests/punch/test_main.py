@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from punch.__main__ import main
-from punch.driver.simulating import cells, read_pairs, success, worlds_a_minute
+from punch.__main__ import Progress, main
+from punch.driver.simulating import EVERYDAY, cells, read_pairs, success, worlds_a_minute
 from punch.sim.meeting import Terms
 
 
@@ -76,6 +81,60 @@ def test_simulate_tells_the_matrix_success_and_rate(capsys: pytest.CaptureFixtur
         "by_chance": {"direct": 0, "duels": 0, "expected": 0},
         "worlds_a_minute": None,
     }
+
+
+def alive(group: int) -> list[str]:
+    """Processes of a group that did not end within some seconds."""
+    for _ in range(50):
+        left = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has just ended
+                state, _, its_group = (text := path.read_text()).rpartition(")")[2].split()[:3]
+                left += [text] if its_group == str(group) and state != "Z" else []
+        if not left:
+            break
+        time.sleep(0.1)
+    return left
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_ends_cleanly(number: int, code: int) -> None:
+    argv = [sys.executable, "-m", "punch", "simulate", "--pairs", "all", "--jobs", "2", "--rate", "0"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        for _ in range(3):
+            running.stdout.readline()
+        os.killpg(running.pid, number)
+        running.stdout.read()
+        assert running.stderr.read() == ""
+        assert running.wait(20) == code
+        assert alive(running.pid) == []
+
+
+def test_the_default_is_the_matrix_of_everyday_kinds() -> None:
+    assert len(read_pairs("")) == len(EVERYDAY) * (len(EVERYDAY) + 1) // 2
+    assert len(read_pairs("all")) > 500
+
+
+def test_progress_says_how_long_it_may_take(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Progress, "EVERY", 0.0)
+    progress = Progress(4)
+    progress.tell(3)
+    progress.tell(4)
+    progress.clear()
+    assert capsys.readouterr().err == "3 of 4 pairs, about 0 s left\n"
+
+
+def test_help_explains_kinds_and_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    told = capsys.readouterr().out
+    assert "Else: why" in told
+    for kind in EVERYDAY:
+        assert f"{kind}*" in told
 
 
 def test_a_kind_alone_meets_every_kind() -> None:

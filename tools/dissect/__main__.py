@@ -11,10 +11,22 @@ from tools.dissect.capture import NotACapture, sightings
 from tools.dissect.conversation import Conversation
 from tools.dissect.keys import BadKeys, KeyRing
 
+_EXAMPLE = """example:
+  tcpdump -i eth0 -w talk.pcap udp port 27182
+  .venv/bin/python -m tools.dissect talk.pcap
+  .venv/bin/python -m tools.dissect --keys keys talk.pcap       (with `overlay join --debug-keys keys`)
+
+It reads captures with scapy, which the dev extra brings: tools/dev.py setup, or pip install '.[dev]'."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Print; 0, or 1 with a sentence on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m tools.dissect", description="A capture as a conversation.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.dissect",
+        description="A capture as a conversation.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path, help="a pcap or pcapng file")
     parser.add_argument("--port", type=int, help="only what this UDP port sends or receives")
     parser.add_argument(

@@ -97,6 +97,13 @@ def test_where_the_engine_is_silent(node: FakeNode, capsys: Capture, state: str,
     assert told["fixes"][:1] == ([fix] if fix else [])
 
 
+def test_asking_is_not_trying(node: FakeNode, capsys: Capture) -> None:
+    phone(node, state="running")
+    node.told = {"text": "trying", "fix": [], "attempts": []}
+    assert main(["why", "phone"]) == 0
+    assert "because it is being asked what it is behind" in said(capsys)
+
+
 def test_off_here_is_said_with_the_switch(node: FakeNode, capsys: Capture) -> None:
     assert main(["why", "phone"]) == 0
     assert "because punching is off here" in said(capsys)

@@ -35,7 +35,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         prog="python -m tools.bench punch", description=__doc__, epilog=_EPILOG, formatter_class=raw
     )
     parser.add_argument("--runs", type=int, default=10, help="of each pair (10)")
-    parser.add_argument("--others", type=int, default=1, help="runs of each pair by the compiled peers found (1)")
+    parser.add_argument(
+        "--others",
+        type=int,
+        default=1,
+        help="runs of each pair by the compiled peers found; each waits up to a minute for a direct path (1; 0: none)",
+    )
     parser.add_argument("--pairs", default="", help=f"with commas: {','.join(row.name for row in ROWS)}")
     parser.add_argument("--only", choices=("pairs", "figures"), help="the table alone, or the single figures alone")
     parser.add_argument("--easytier", metavar="PATH", help="easytier-core")
@@ -74,6 +79,10 @@ def _row(row: Row, runs: int, their_runs: int, others: list[Contender]) -> dict[
     for number in range(max(runs, their_runs)):
         turns = {Us.name: partial(Us().run, row, number + 1)} if number < runs else {}
         if row.outcome != "off" and number < their_runs:
+            for each in others:
+                _note(
+                    f"{row.name} {number + 1}: {each.name} has its turn too, up to a minute; --others 0 leaves it out"
+                )
             turns |= {each.name: partial(rivals.run, each, row, number + 1) for each in others}
         for name, turn in turns.items():
             trial = _safely(turn)
