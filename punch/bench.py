@@ -37,6 +37,8 @@ LEAVES = {
     "anchor_walk": (NOTHING, Leave(0.1, 1 / 16)),
 }
 """What a search leaves of the budget to others: where it is alone, and where easier ones are at it too."""
+ALONE = (NOTHING, NOTHING)
+"""What all else leaves."""
 
 Waits = Timers[tuple[str, str]]
 Unused = Literal["", "probe_again", "probe_source", "probe_late", "probe_socket", "answer_unasked"]
@@ -212,8 +214,8 @@ class Bench:
 
     @property
     def _leave(self) -> Leave:
-        others = any(each != self._label for each in self._lent.light)
-        return LEAVES.get(self.strategy, (NOTHING, NOTHING))[others]
+        others = self._lent.light not in ((), (self._label,))
+        return LEAVES.get(self.strategy, ALONE)[others]
 
     def open(self, count: int, *, even: bool = False, port: int = 0) -> int:
         """Ask for fresh sockets."""

@@ -15,17 +15,18 @@ class Timers(Generic[Name]):
     """
 
     def __init__(self) -> None:
-        self._deadlines: dict[Name, tuple[float, int]] = {}
+        self._deadlines: dict[Name, tuple[float, int, Name]] = {}
+        """Those entries of the heap that still count."""
         self._heap: list[tuple[float, int, Name]] = []
         self._order = 0
 
     def set(self, name: Name, at: float) -> None:
         """Let `name` expire at `at` seconds, replacing its earlier deadline."""
         self._order += 1
-        self._deadlines[name] = (at, self._order)
-        heapq.heappush(self._heap, (at, self._order, name))
+        entry = self._deadlines[name] = (at, self._order, name)
+        heapq.heappush(self._heap, entry)
         if len(self._heap) > 64 + 4 * len(self._deadlines):
-            self._heap = [(when, order, key) for key, (when, order) in self._deadlines.items()]
+            self._heap = list(self._deadlines.values())
             heapq.heapify(self._heap)
 
     def clear(self, name: Name) -> None:
@@ -39,16 +40,19 @@ class Timers(Generic[Name]):
 
     def next(self) -> float | None:
         """The earliest deadline, or None."""
-        while self._heap:
-            at, order, name = self._heap[0]
-            if self._deadlines.get(name) == (at, order):
-                return at
-            heapq.heappop(self._heap)
+        heap = self._heap
+        while heap:
+            entry = heap[0]
+            if self._deadlines.get(entry[2]) is entry:
+                return entry[0]
+            heapq.heappop(heap)
         return None
 
     def expired(self, now: float) -> list[Name]:
         """Remove and return every name due at `now`, earliest first; names set meanwhile wait for the next call."""
         due: list[Name] = []
+        if not self._heap or self._heap[0][0] > now:
+            return due
         while (at := self.next()) is not None and at <= now:
             _, _, name = heapq.heappop(self._heap)
             del self._deadlines[name]

@@ -35,10 +35,11 @@ def explain(evidence: Evidence) -> list[Explanation]:
 
 
 def _likelihood(ports: list[int], width: int) -> float:
-    total = -math.log(PORTS)
+    total, reach = -math.log(PORTS), FADED * width
     for count in range(1, len(ports)):
         port = ports[count]
-        near = sum([math.exp(-abs(port - earlier) / width) for earlier in ports[:count]]) / (2 * width + 1)
+        ways = [port - earlier for earlier in ports[:count] if -reach <= port - earlier <= reach]
+        near = sum([math.exp(-abs(way) / width) for way in ways]) / (2 * width + 1)
         total += math.log((near + CONCENTRATION / PORTS) / (count + CONCENTRATION))
     return total
 

@@ -124,15 +124,14 @@ class Posterior:
     def _miss(self, port: int, chances: list[float]) -> None:
         first = port not in self._tried
         found = self._share * (1.0 - LOSS)
-        for hypothesis, (least, most, _) in zip(self._hypotheses, self._views, strict=True):
-            if least <= port <= most:
-                hypothesis.miss(port, first=first)
         self._tried.add(port)
+        for place, (least, most, _) in enumerate(self._views):
+            if least <= port <= most:
+                hypothesis = self._hypotheses[place]
+                hypothesis.miss(port, first=first)
+                if self._heads[place][0] == port:
+                    self._heads[place] = _head(hypothesis)
         self._weights = [weight * (1.0 - chance * found) for weight, chance in zip(self._weights, chances, strict=True)]
-        self._heads = [
-            _head(hypothesis) if front[0] == port else front
-            for hypothesis, front in zip(self._hypotheses, self._heads, strict=True)
-        ]
         light = NEGLIGIBLE * max(self._weights)
         if min(self._weights) <= light:
             kept = [weight > light for weight in self._weights]

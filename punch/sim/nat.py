@@ -101,6 +101,7 @@ class Nat:
         self._homes: dict[str, int] = {}
         self._fresh: TokenBucket | None = None
         self._screens = (Screen(model), Screen(model))
+        self._limited = model.table > 0 or model.host_table > 0 or model.new_rate > 0
         self._wary = model.scan_ports > 0 or not model.udp
 
     def routes(self, address: str) -> bool:
@@ -150,7 +151,7 @@ class Nat:
             self._unasked(datagram, now)
             return None
         if session is None:
-            if not self._admitted(mapping.inner.host, now):
+            if self._limited and not self._admitted(mapping.inner.host, now):
                 return None
             self._open(mapping, source, now)
         else:
@@ -194,7 +195,7 @@ class Nat:
 
     def _open_new(self, mapping: Mapping | None, key: Hashable, datagram: Datagram, now: float) -> Mapping | None:
         """A new entry, of a new mapping if there is none; None: not to be had."""
-        if not self._admitted(datagram.source.host, now):
+        if self._limited and not self._admitted(datagram.source.host, now):
             return None
         if mapping is None:
             outside = self._free(datagram.source, datagram.to, now)
@@ -241,7 +242,7 @@ class Nat:
         return 0 < self.model.table <= self.alive
 
     def _admitted(self, inside: str, now: float) -> bool:
-        """Whether a new entry is to be had."""
+        """Whether a new entry is to be had where the model sets a limit."""
         model = self.model
         if self._full():
             self.counts["table_full"] += 1

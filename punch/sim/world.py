@@ -242,15 +242,15 @@ class World:
         touched, self._touched = self._touched, {}
         for station, rang in touched.items():
             self._tend(station, rang)
-        moment = min(self._due[0][0] if self._due else inf, self._next_alarm())
+        due, alarm = self._due, self._next_alarm()
+        moment = due[0][0] if due and due[0][0] < alarm else alarm
         if moment > until:
             return False
         self._go_to(moment)
-        due = self._due
         while due and due[0][0] <= moment:
             _, _, action, subject = heapq.heappop(due)
             action(*subject)
-        while self._next_alarm() <= self.now:
+        while alarm <= moment and self._next_alarm() <= moment:
             station = heapq.heappop(self._alarms)[2]
             station.alarm = None
             self._touched[station] = True
