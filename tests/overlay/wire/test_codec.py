@@ -74,6 +74,7 @@ ids, eight, blobs = (
 u16, ports = st.integers(0, 0xFFFF), st.integers(1, 0xFFFF)
 seconds, words = st.floats(0.0, 86_400.0), st.text(max_size=32)
 hosts = st.ip_addresses().map(str)
+short_hosts = hosts.filter(lambda host: len(host) <= signals.LONGEST_WORD)
 endpoints = st.builds(udp, hosts, ports)
 profiles = st.builds(
     NatProfile,
@@ -85,7 +86,7 @@ profiles = st.builds(
     hosts=st.lists(hosts, max_size=3).map(tuple),
     reflexive=st.none() | endpoints,
 )
-samples = st.builds(signals.Sample, u16, seconds, ports, ports, hosts)
+samples = st.builds(signals.Sample, u16, seconds, ports, ports, short_hosts)
 ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
     st.builds(
         signals.Offer,
@@ -105,7 +106,14 @@ ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
     ),
     st.builds(signals.HolesOpen, attempt=u32, round=u16, count=u16, refresh=seconds),
     st.builds(
-        signals.Aim, attempt=u32, round=u16, target=ports, aim=ports, host=hosts, counter=ports, rate=st.floats(0, 9e4)
+        signals.Aim,
+        attempt=u32,
+        round=u16,
+        target=ports,
+        aim=ports,
+        host=short_hosts,
+        counter=ports,
+        rate=st.floats(0, 9e4),
     ),
     st.builds(signals.MoreHoles, attempt=u32, count=u16),
     st.builds(signals.Touch, attempt=u32, port=ports, transaction=st.binary(min_size=12, max_size=12)),
