@@ -89,6 +89,8 @@ class Cluster:
         if not self.least <= port <= self.most or self._parity not in (None, port & 1):
             return 0.0
         near = self._head_near if port == self._head else self._near(port)
+        if not near:
+            return 0.0
         chance = min(0.95, self._holes * near / max(0.05, 1.0 - self._spent))
         return chance * LOSS if port in self._tried else chance
 

@@ -52,6 +52,10 @@ class Pool:
 
     def next(self) -> tuple[str, int, float] | None:
         """Address and port most likely to have a hole now, and that chance."""
+        if len(self.posteriors) == 1:
+            ((host, posterior),) = self.posteriors.items()
+            alone = posterior.next()
+            return None if alone is None else (host, *alone)
         for host, posterior in self.posteriors.items():
             if host not in self._offers and (found := posterior.next()) is not None:
                 self._offers[host] = found
