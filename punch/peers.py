@@ -205,6 +205,9 @@ class Peers:
         if peer is None:
             peer = self._peers[fact.peer] = Peer(fact, now=now)
             self._settle(peer)
+        elif not peer.is_up:  # it may have started anew, behind another NAT
+            peer.failures, peer.hopeless = 0, False
+            peer.heed(now=now)
         peer.renew(fact)
         return peer
 

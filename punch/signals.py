@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from punch.config import Mode
-from punch.values import Candidate, Endpoint, NatProfile, is_numeric
+from punch.values import LONGEST_HOST, Candidate, Endpoint, NatProfile, is_numeric
 
 U16 = Annotated[int, Meta(ge=0, le=0xFFFF)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
@@ -26,6 +26,7 @@ Port = Annotated[int, Meta(ge=1, le=0xFFFF)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 LONGEST_WORD = 32
 Word = Annotated[str, Meta(max_length=LONGEST_WORD)]
+Host = Annotated[str, Meta(max_length=LONGEST_HOST)]
 
 
 class _Said(Struct, frozen=True, array_like=True):
@@ -60,7 +61,7 @@ class Sample(Struct, frozen=True, array_like=True):
     """Since the round began, when it was sent."""
     local: Port
     external: Port
-    host: Word
+    host: Host
     """The outside address."""
 
 
@@ -89,7 +90,7 @@ class Aim(_Said, frozen=True, array_like=True, tag=4):
     """The outside port the walker is to obtain."""
     aim: Port
     """The anchor's outside port the walker sends to."""
-    host: Word
+    host: Host
     counter: Port
     """The sender's own counter as last sampled."""
     rate: Annotated[float, Meta(ge=0.0, le=100_000.0)]

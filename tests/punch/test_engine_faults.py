@@ -347,3 +347,19 @@ def test_nobody_measures_for_us() -> None:
     made.world.run_for(10.0)
     assert last_reason(made, "ann") == "no_server"
     assert made.homes["ann"].engine.view(b"bob", made.world.now).fix[0].startswith("name a STUN server")
+
+
+def test_a_peer_that_comes_back_is_tried_at_once_but_not_for_ever() -> None:
+    made = village("nat3", "nat4-uniform", config=PunchConfig(nat3_nat4="off"))
+    made.introduce("ann", "bob")
+    peer = made.homes["ann"].engine._peers.get(b"bob")
+    assert peer is not None
+    ups = 0
+    for _ in range(20):
+        peer.failures, peer.next_at = 3, made.world.now + 600.0
+        made.tell("ann", PeerDown(b"bob"))
+        made.introduce("ann", "bob")
+        ups += peer.next_at <= made.world.now
+        assert peer.failures == 0
+        made.world.run_for(1.0)
+    assert ups == 1

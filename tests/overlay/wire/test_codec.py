@@ -74,7 +74,6 @@ ids, eight, blobs = (
 u16, ports = st.integers(0, 0xFFFF), st.integers(1, 0xFFFF)
 seconds, words = st.floats(0.0, 86_400.0), st.text(max_size=32)
 hosts = st.ip_addresses().map(str)
-short_hosts = hosts.filter(lambda host: len(host) <= signals.LONGEST_WORD)
 endpoints = st.builds(udp, hosts, ports)
 profiles = st.builds(
     NatProfile,
@@ -86,7 +85,7 @@ profiles = st.builds(
     hosts=st.lists(hosts, max_size=3).map(tuple),
     reflexive=st.none() | endpoints,
 )
-samples = st.builds(signals.Sample, u16, seconds, ports, ports, short_hosts)
+samples = st.builds(signals.Sample, u16, seconds, ports, ports, hosts)
 ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
     st.builds(
         signals.Offer,
@@ -111,7 +110,7 @@ ANY_SIGNAL: st.SearchStrategy[signals.Signal] = st.one_of(
         round=u16,
         target=ports,
         aim=ports,
-        host=short_hosts,
+        host=hosts,
         counter=ports,
         rate=st.floats(0, 9e4),
     ),
