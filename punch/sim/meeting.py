@@ -69,7 +69,7 @@ class Meeting:
             self.world.add(name.decode(), self.servers[name], ADDRESSES[name])
 
     def add(self, name: PeerId, kind: Kind) -> EngineHost:
-        """A side behind NATs of this kind; at most 31."""
+        """A side behind NATs of this kind; at most 127."""
         number = len(self.sides) + 1
         dice = self.world.dice(f"engine {number}")
         engine = Engine(self.terms.config, StunConfig(), entropy=dice, now=self.world.now)

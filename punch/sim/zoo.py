@@ -60,9 +60,10 @@ def settle(
 ) -> list[Nat]:
     """Put `host` in `world` behind NATs of this kind; returns them, its own router's first.
 
-    `number` (1..31) sets prefixes and public addresses apart from those of others; `link`: the host's own wires.
+    `number` (1..127) sets prefixes and public addresses apart from those of others; `link`: the host's own wires.
     """
-    public = [f"198.51.100.{ADDRESSES_EACH * number + each}" for each in range(max(1, kind.addresses))]
+    first = ADDRESSES_EACH * number
+    public = [f"198.51.{100 + first // 256}.{first % 256 + each}" for each in range(max(1, kind.addresses))]
     nats: list[Nat] = []
     above, inner = INTERNET, ""
     for depth in reversed(range(len(kind.models))):

@@ -69,6 +69,26 @@ def test_twenty_easy_peers_at_once() -> None:
     assert took < 3.0
 
 
+def test_fifty_peers_at_once() -> None:
+    kinds = ["nat3", "nat4-sequential", "nat1", "nat4-block-1024", "nat3-hairpin"] * 10
+    made = Village(4)
+    made.add("hub", "nat3")
+    for number, kind in enumerate(kinds):
+        made.add(f"p{number}", kind)
+        made.world.run_for(0.5)
+    for number in range(len(kinds)):
+        made.introduce("hub", f"p{number}")
+    for _ in range(60):
+        want_all(made, len(kinds))
+        made.world.run_for(1.0)
+        if all(made.met("hub", f"p{number}") for number in range(len(kinds))):
+            break
+    assert all(made.met("hub", f"p{number}") for number in range(len(kinds)))
+    hub = made.homes["hub"]
+    assert fastest_second(paid(hub)) <= PunchConfig().max_pps
+    assert made.nats["hub"][-1].peak <= PunchConfig().max_entries
+
+
 def test_a_crowd_of_all_kinds_gets_its_turns() -> None:
     kinds = ["nat3", "nat4-sequential", "nat4-block-1024", "nat1", "nat4-uniform", "nat4-uniform"] * 3
     made = crowd(kinds)
