@@ -51,7 +51,7 @@ def test_from_nat_to_why() -> None:
         anna.up()
         ben.up()
         anna.wait_until("both NATs are known", _know_both, timeout=20)
-        comes_to_say(anna, "relay via vps; goes direct when used", "status")
+        comes_to_say(anna, "; goes direct when used", "status")
         comes_to_say(anna, "1. overlay ping ben --until-direct", "why", "ben")
 
         assert anna.command("ping", "ben", "--until-direct", "-c", "15").returncode == 0
