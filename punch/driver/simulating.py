@@ -7,7 +7,8 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Generator, Sequence
-from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 
 from punch.predict.feasible import outlook
 from punch.sim.duel import duel
@@ -53,14 +54,39 @@ def read_pairs(text: str) -> list[Pair]:
 def cells(wanted: Sequence[Pair], *, seeds: range, terms: Terms, jobs: int) -> Generator[Cell]:
     """The matrix, in order, a cell as soon as it and those before it are through; `jobs` processes at once.
 
-    Closed early, or interrupted, it ends the processes.
+    Closed early, or interrupted, it ends the processes. They share nothing, so that one which is killed stops nobody
+    (`multiprocessing.Pool` waits for ever for a lock that a killed worker held).
     """
     if jobs == 1:
         _collect_seldom()
         yield from matrix(wanted, seeds=seeds, terms=terms)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_leave_signals) as pool:
-        yield from pool.imap(partial(_cell, seeds=seeds, terms=terms), wanted)
+    context = multiprocessing.get_context("spawn")
+    workers: list[tuple[SpawnProcess, Connection]] = []
+    try:
+        for number in range(jobs):
+            near, far = context.Pipe(duplex=False)
+            share = wanted[number::jobs]
+            worker = context.Process(target=_work, args=(far, share, seeds, terms), daemon=True)
+            worker.start()
+            far.close()
+            workers.append((worker, near))
+        for number in range(len(wanted)):
+            yield workers[number % jobs][1].recv()
+    finally:
+        for worker, _ in workers:
+            worker.kill()
+        for worker, near in workers:
+            worker.join()
+            near.close()
+
+
+def _work(to: Connection, wanted: Sequence[Pair], seeds: range, terms: Terms) -> None:
+    """One process' share. Ctrl-C goes to every process of a terminal: the first of them sees to the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _collect_seldom()
+    for cell in matrix(wanted, seeds=seeds, terms=terms):
+        to.send(cell)
 
 
 def worlds_a_minute(*, seconds: float, terms: Terms) -> float:
@@ -100,13 +126,3 @@ def _collect_seldom() -> None:
     """A world is garbage as a whole once it is over, so Python need not look for some in it again and again."""
     gc.freeze()
     gc.set_threshold(SELDOM)
-
-
-def _leave_signals() -> None:
-    """Ctrl-C goes to every process of a terminal: the first of them sees to the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _cell(pair: Pair, seeds: range, terms: Terms) -> Cell:
-    _collect_seldom()
-    return next(matrix([pair], seeds=seeds, terms=terms))
