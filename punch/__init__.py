@@ -3,6 +3,7 @@
     values    what things are            machine   the six verbs every machine has
     facts     what the engine is told    commands  what it asks for      events    what happened
     signals   what two engines say       timers    when                  limiter   how much
+    addresses which kind of host an address is
     config    the [punch] and [stun] tables
     engine    the hall: many attempts, one budget          schedule  when a peer is tried
     attempt   one peer, one try        bench   its desk      terms     what two offers amount to

@@ -13,10 +13,11 @@ from math import inf
 from typing import Literal
 
 from punch import probe as wire
+from punch.addresses import is_private
 from punch.budget import NOTHING, Leave
 from punch.commands import SendSignal
 from punch.holes import Holes
-from punch.manners import FREE_PORTS, Try, is_private
+from punch.manners import FREE_PORTS, Try
 from punch.outlet import Outlet, Verdict
 from punch.peers import Peer
 from punch.sampler import Sampler

@@ -10,6 +10,8 @@ from punch.config import Mode, PunchConfig, StunConfig
 from punch.signals import Signal
 from punch.values import Candidate, Endpoint, PeerId, SocketId
 
+Role = Literal["main", "alternate", "engine"]
+"""What a socket is for: PORT, PORT + 1 (it answers STUN only), or asked for by the engine."""
 Want = Literal["traffic", "demand"]
 """Why a direct way is wanted: packets go by a relay, or a person asked."""
 
@@ -21,8 +23,7 @@ class SocketOpened(Struct, frozen=True, gc=False):
     local: Endpoint
     """A wildcard host means the kernel chooses the source address."""
     request: int = 0
-    role: Literal["main", "alternate", "engine"] = "main"
-    """main: PORT, alternate: PORT + 1 (it answers STUN only), engine: asked for by the engine."""
+    role: Role = "main"
 
 
 class SocketFailed(Struct, frozen=True):

@@ -67,8 +67,7 @@ class Holes:
         there = max(0, min(count, MOST_SOCKETS - len(self._owners) - self._coming()))
         self._requests[number] = Request(owner, count, [], missing=count - there)
         if there:
-            parity = "even" if even else "any"
-            self._commands.append(OpenSockets(number, there, parity=parity, port=port))  # type: ignore[arg-type]
+            self._commands.append(OpenSockets(number, there, parity="even" if even else "any", port=port))
         return number
 
     def opened(self, fact: SocketOpened) -> bool:

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
+from punch.addresses import LOWEST_PORT, REMEMBERED, Address, is_private, read_address, scope
 from punch.values import Endpoint, PeerId
 
 FREE_PORTS = 8
@@ -42,43 +43,12 @@ EARLY_PEERS = 64
 """Peers that are not here yet and whose word is kept for them; the oldest goes."""
 MOST_HOSTS = 4096
 """Hosts remembered for HOST_WINDOW; while there are so many no other one gets a packet without somebody's word."""
-LOWEST_PORT = 1024
 LAST_OF_A_SUBNET = ".255"
 """Ends the broadcast address of a usual subnet that is not ours."""
-REMEMBERED = 1024
-"""Hosts whose kind need not be read off their text again."""
 
 Refusal = Literal["address", "private", "port", "unvouched"]
 
-_PRIVATE = tuple(
-    ipaddress.ip_network(each)
-    for each in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
-"""Protocol section 5; documentation ranges count as public."""
 _RESERVED = ipaddress.ip_network("240.0.0.0/4")
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-
-
-@lru_cache(maxsize=REMEMBERED)
-def is_private(host: str) -> bool:
-    """Whether a numeric host is of a private range (protocol section 5)."""
-    address = _address(host)
-    return address is not None and any(address in network for network in _PRIVATE if network.version == address.version)
 
 
 def is_sendable(endpoint: Endpoint) -> bool:
@@ -88,20 +58,14 @@ def is_sendable(endpoint: Endpoint) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def _is_somebody(host: str) -> bool:
-    address = _address(host)
-    if address is None:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return False
-    if address.version == 4 and address in _RESERVED:
-        return False
-    return not (address.is_loopback or address.is_multicast or address.is_unspecified)
+    address = read_address(host)
+    return scope(host) != "never" and not (address is not None and address.version == 4 and address in _RESERVED)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def host_of(host: str) -> str:
     """What counts as one host: an IPv4 address, or the /64 of an IPv6 one."""
-    address = _address(host)
+    address = read_address(host)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
     return host
@@ -109,9 +73,9 @@ def host_of(host: str) -> str:
 
 def on_link(host: str, addresses: Iterable[str]) -> bool:
     """Whether `host` shares the usual prefix (/24, /64) with one of our own addresses."""
-    address = _address(host)
+    address = read_address(host)
     for own_text in addresses:
-        own = _address(own_text)
+        own = read_address(own_text)
         if address is None or own is None or own.version != address.version:
             continue
         shift = 8 if own.version == 4 else 64
@@ -161,14 +125,14 @@ class Manners:
         """Until when each host of a peer that is here is vouched for ..."""
         self._early: dict[PeerId, dict[str, float]] = {}
         """... and of those that are not here yet."""
-        self._never: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address | None] = frozenset()
+        self._never: frozenset[Address | None] = frozenset()
         self._overlay: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
         self._ours: dict[str, bool] = {}
         """What `is_ours` said of the last hosts, here."""
 
     def surround(self, *, own: Iterable[str], broadcast: Iterable[str], overlay: Iterable[str]) -> None:
         """Our own addresses, the broadcast addresses of our subnets, the prefixes that tunnel through us: not there."""
-        self._never = frozenset(_address(each) for each in (*own, *broadcast))
+        self._never = frozenset(read_address(each) for each in (*own, *broadcast))
         self._overlay = tuple(ipaddress.ip_network(each) for each in overlay)
         self._ours.clear()
 
@@ -181,7 +145,7 @@ class Manners:
         return known
 
     def _is_none(self, host: str) -> bool:
-        address = _address(host)
+        address = read_address(host)
         if address is None or address in self._never:
             return True
         return any(address in network for network in self._overlay if network.version == address.version)
@@ -192,7 +156,7 @@ class Manners:
 
     def vouch(self, peer: PeerId, host: str, by: PeerId, *, now: float) -> None:
         """`by` states that it hears `peer` from `host`; its own word counts for nothing."""
-        if by == peer or _address(host) is None:
+        if by == peer or read_address(host) is None:
             return
         hosts = self._vouched.get(peer)
         if hosts is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from punch.manners import is_private, on_link
+from punch.addresses import is_private
+from punch.manners import on_link
 from punch.signals import Offer
 from punch.values import NatProfile
 

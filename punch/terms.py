@@ -14,8 +14,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from punch.addresses import is_private
 from punch.config import Mode
-from punch.manners import is_private, is_sendable
+from punch.manners import is_sendable
 from punch.predict.feasible import PREDICTABLE, outlook
 from punch.signals import Offer
 from punch.sites import both_ipv6, one_lan, same_site

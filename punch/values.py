@@ -128,7 +128,9 @@ class NatProfile(Struct, frozen=True, kw_only=True):
             return "unknown"
         if self.mapping != "eim":
             return "NAT4"
-        return {"eif": "NAT1", "adf": "NAT2"}.get(self.filtering, "NAT3")  # type: ignore[return-value]
+        if self.filtering == "eif":
+            return "NAT1"
+        return "NAT2" if self.filtering == "adf" else "NAT3"
 
 
 class Candidate(Struct, frozen=True):

@@ -5,45 +5,13 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.dataplane.port import Counters
-from overlay.paths.facts import Role
 from overlay.values import NodeId
 from punch.config import Mode, PunchConfig, StunConfig
-from punch.values import Endpoint, SocketId
-
-
-class SocketOpened(Struct, frozen=True):
-    """A UDP socket is open. `local` has the wildcard host where it is bound to all addresses."""
-
-    socket: SocketId
-    local: Endpoint
-    request: int = 0
-    """Of OpenSockets, for role engine."""
-    role: Role = "main"
-    """main: PORT, alternate: PORT + 1, engine: asked for by OpenSockets."""
-
-
-class SocketFailed(Struct, frozen=True):
-    """`missing` sockets of an OpenSockets could not be opened."""
-
-    request: int
-    missing: int
-    error: str
-    """The errno's name, `EMFILE`."""
-
-
-class SendFailed(Struct, frozen=True):
-    """The kernel refused a datagram."""
-
-    via: SocketId
-    to: Endpoint
-    error: str
-    """The errno's name, `EPERM`."""
-
-
-class SocketClosed(Struct, frozen=True):
-    """A socket, or the local address it stood for, is gone."""
-
-    socket: SocketId
+from punch.facts import SendFailed as SendFailed
+from punch.facts import SocketClosed as SocketClosed
+from punch.facts import SocketFailed as SocketFailed
+from punch.facts import SocketOpened as SocketOpened
+from punch.values import Endpoint
 
 
 class AddressesChanged(Struct, frozen=True):

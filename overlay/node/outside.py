@@ -30,9 +30,9 @@ class Outside:
         self._given: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         """Whom to dial, until this host's addresses are known."""
         self._handlers: dict[type, Callable[..., None]] = {
-            told.SocketOpened: self._socket_opened,
-            told.SocketFailed: self._socket_failed,
-            told.SocketClosed: self._socket_closed,
+            told.SocketOpened: self._socket,
+            told.SocketFailed: self._socket,
+            told.SocketClosed: self._socket,
             told.SendFailed: self._datagram_refused,
             told.AddressesChanged: self._addresses_changed,
             told.Resolved: self._resolved,
@@ -67,18 +67,12 @@ class Outside:
         rooms.gossip.tell(gossip.FirstDial() if setup.peers or setup.endpoints else gossip.NoPeers(), now=now)
         self._given = (setup.peers, setup.advertise)
 
-    def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
-        self._rooms.paths.tell(paths.SocketOpened(fact.socket, fact.local, fact.request, fact.role), now=now)
-
-    def _socket_failed(self, fact: told.SocketFailed, *, now: float) -> None:
-        self._rooms.paths.tell(paths.SocketFailed(fact.request, fact.missing, fact.error), now=now)
+    def _socket(self, fact: told.SocketOpened | told.SocketFailed | told.SocketClosed, *, now: float) -> None:
+        self._rooms.paths.tell(fact, now=now)
 
     def _datagram_refused(self, fact: told.SendFailed, *, now: float) -> None:
         self._rooms.drop("send_failed")
-        self._rooms.paths.tell(paths.SendFailed(fact.via, fact.to, fact.error), now=now)
-
-    def _socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
-        self._rooms.paths.tell(paths.SocketClosed(fact.socket), now=now)
+        self._rooms.paths.tell(fact, now=now)
 
     def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
         self._rooms.paths.tell(paths.AddressesChanged(fact.addresses, fact.gateway), now=now)

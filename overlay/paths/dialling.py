@@ -7,11 +7,12 @@ from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
 from overlay.paths.dials import MOST_ENDPOINTS, Dial, Dials
-from overlay.paths.endpoints import may_dial, scope
+from overlay.paths.endpoints import may_dial
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.way import TRIES
 from overlay.values import Direct, Link, NodeId, Relayed
+from punch.addresses import scope
 from punch.values import Endpoint, parse_endpoint
 
 NOBODY_AFTER = 3.0

@@ -7,40 +7,12 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from punch.addresses import LOWEST_PORT, scope
 from punch.values import Endpoint, udp
 
-_PRIVATE = tuple(
-    ipaddress.ip_network(net)
-    for net in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
-"""Protocol section 5; documentation ranges count as public."""
-
-LOWEST_PORT = 1024
-"""Ports below are the system's (RFC 6335): only one that a peer names as its own gets packets (protocol section 9)."""
 _LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def scope(host: str) -> str:
-    """`public`, `private`, or `never` for loopback, unspecified, multicast and what is no address."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return "never"
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return "never"
-    if address.is_loopback or address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
-        return "never"
-    return "private" if any(address.version == net.version and address in net for net in _PRIVATE) else "public"
 
 
 class Surroundings(Struct, frozen=True):
@@ -108,12 +80,12 @@ def own_endpoints(
         found.setdefault(endpoint, "given")
     local: list[tuple[Endpoint, str]] = []
     for text, _, _ in around.addresses:
-        kind, port = scope(text), ports.get(":" in text)
-        if kind == "never" or port is None or around.is_overlay(text):
+        reach, port = scope(text), ports.get(":" in text)
+        if reach == "never" or port is None or around.is_overlay(text):
             continue
         if ":" in text and ipaddress.ip_address(text) in _LINK_LOCAL:
             continue
-        local.append((udp(text, port), "public" if kind == "public" else "local"))
+        local.append((udp(text, port), "public" if reach == "public" else "local"))
     for endpoint, kind in sorted(local, key=lambda pair: pair[1] != "public"):
         found.setdefault(endpoint, kind)
     for endpoint in seen:

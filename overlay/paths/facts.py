@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from msgspec import Struct
 
 from overlay.values import Direct, Label, Link, NodeId
 from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
 from punch.config import Mode, PunchConfig, StunConfig
+from punch.facts import SendFailed as SendFailed
+from punch.facts import SocketClosed as SocketClosed
+from punch.facts import SocketFailed as SocketFailed
+from punch.facts import SocketOpened as SocketOpened
 from punch.signals import Signal
-from punch.values import Endpoint, SocketId
+from punch.values import Endpoint
 
 WayMessage = Ping | Pong | Challenge | Answer | Report
 """Messages about ways."""
 
 Where = Direct | NodeId
 """The way a frame came or goes: a direct link, or the relay whose circuit it took."""
-
-
-Role = Literal["main", "alternate", "engine"]
-"""What a socket is for: PORT, PORT + 1 (STUN alone), or asked for by the punch engine."""
-
-
-class SocketOpened(Struct, frozen=True):
-    """A UDP socket is open; a wildcard `local` host means the kernel chooses the source."""
-
-    socket: SocketId
-    local: Endpoint
-    request: int = 0
-    role: Role = "main"
-
-
-class SocketFailed(Struct, frozen=True):
-    """`missing` sockets of a request could not be opened."""
-
-    request: int
-    missing: int
-    error: str
-
-
-class SendFailed(Struct, frozen=True):
-    """The kernel refused a datagram."""
-
-    via: SocketId
-    to: Endpoint
-    error: str
-
-
-class SocketClosed(Struct, frozen=True):
-    """A socket is gone: its ways with it."""
-
-    socket: SocketId
 
 
 class AddressesChanged(Struct, frozen=True):

@@ -13,16 +13,18 @@ from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
 from overlay.paths.dialling import Dialling
-from overlay.paths.endpoints import Network, own_endpoints, scope
+from overlay.paths.endpoints import Network, own_endpoints
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.punching import Punching
 from overlay.paths.sightings import Sightings
+from overlay.paths.sockets import Sockets
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
 from overlay.wire.messages import Answer, Challenge, Ping, Pong
+from punch.addresses import scope
 from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint, SocketId, parse_endpoint
 
@@ -52,6 +54,7 @@ class Paths:
         self._punching = Punching(
             self._board, self._proving, self._sightings, punch=punch, stun=stun, entropy=entropy, now=now
         )
+        self._sockets = Sockets(self._board, self._proving, self._punching)
         self._given: tuple[Endpoint, ...] = ()
         self._network: tuple[tuple[tuple[str, int, str], ...], str] | None = None
         """This host's addresses and gateway, once they were told, if only that there are none."""
@@ -62,10 +65,10 @@ class Paths:
     def _tellings(self) -> dict[type, Callable[..., None]]:
         """Who hears what."""
         return {
-            told.SocketOpened: self._socket_opened,
-            told.SocketFailed: self._punching.socket_failed,
-            told.SocketClosed: self._socket_closed,
-            told.SendFailed: self._punching.send_failed,
+            told.SocketOpened: self._sockets.opened,
+            told.SocketFailed: self._punching.host,
+            told.SocketClosed: self._sockets.closed,
+            told.SendFailed: self._punching.host,
             told.AddressesChanged: self._addresses_changed,
             told.PeersGiven: self._peers_given,
             told.Resolved: self._resolved,
@@ -224,40 +227,6 @@ class Paths:
                 act(peer, way, now=now)
 
         return due
-
-    def _socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
-        board = self._board
-        sockets = {"main": board.sockets, "alternate": board.alternates, "engine": board.engine_sockets}[fact.role]
-        sockets[fact.socket] = fact.local
-        self._punching.socket_opened(fact, now=now)
-        if fact.role == "main":
-            board.self_view_changed()
-
-    def _socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
-        for sockets in (self._board.sockets, self._board.alternates, self._board.engine_sockets):
-            sockets.pop(fact.socket, None)
-        self._punching.socket_closed(fact, now=now)
-        for peer in list(self._board.peers.values()):
-            gone = [key for key in peer.ways if isinstance(key, Direct) and key.via == fact.socket]
-            for key in gone:
-                self._other_socket(peer, key, now=now)
-            if gone:
-                self._board.settle(peer, now=now)
-        self._board.self_view_changed()
-
-    def _other_socket(self, peer: Peer, where: Direct, *, now: float) -> None:
-        """The socket of a way is gone: another of its family takes it over, in doubt until it is answered; a hole goes
-        with its socket."""
-        way = peer.ways[where]
-        self._board.drop_way(peer, where)
-        if way.hole:
-            return
-        via = self._board.socket_for(where.endpoint)
-        if via is None or (fresh := Direct(via, where.endpoint)) in peer.ways:
-            return
-        way.where, way.doubtful = fresh, True
-        peer.ways[fresh] = way
-        self._proving.ask(peer, way, now=now)
 
     def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
         network = (fact.addresses, fact.gateway)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from overlay.paths import commands as do
 from overlay.paths import events as happened
 from overlay.paths.board import Board, Timer
-from overlay.paths.endpoints import may_dial, scope
+from overlay.paths.endpoints import may_dial
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.way import BASE_SIZE, FIRST_WAIT, SIZES, SMALL, TRIES, Way
 from overlay.values import Direct
 from overlay.wire.messages import Answer, Challenge
+from punch.addresses import scope
 from punch.values import Endpoint
 
 TRIES_KNOWN = 16

@@ -17,7 +17,6 @@ from msgspec import structs
 from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
-from overlay.paths.endpoints import scope
 from overlay.paths.holes import Holes
 from overlay.paths.peer import MOST_VOUCHED, Peer
 from overlay.paths.proving import Proving
@@ -25,6 +24,7 @@ from overlay.paths.servers import Servers
 from overlay.paths.sightings import Sightings
 from overlay.values import Direct, NodeId
 from punch import facts as tell
+from punch.addresses import scope
 from punch.commands import CloseSocket, Command
 from punch.config import PunchConfig, StunConfig
 from punch.engine import Engine
@@ -162,21 +162,11 @@ class Punching:
 
     # --- what the host knows ---
 
-    def socket_opened(self, fact: told.SocketOpened, *, now: float) -> None:
-        """One of ours, or one that the engine asked for."""
-        self._engine.tell(tell.SocketOpened(fact.socket, fact.local, fact.request, fact.role), now=now)
-
-    def socket_failed(self, fact: told.SocketFailed, *, now: float) -> None:
-        """Sockets the engine asked for are not to be had."""
-        self._engine.tell(tell.SocketFailed(fact.request, fact.missing, fact.error), now=now)
-
-    def socket_closed(self, fact: told.SocketClosed, *, now: float) -> None:
-        """A socket is gone."""
-        self._engine.tell(tell.SocketClosed(fact.socket), now=now)
-
-    def send_failed(self, fact: told.SendFailed, *, now: float) -> None:
-        """The kernel refused a datagram."""
-        self._engine.tell(tell.SendFailed(fact.via, fact.to, fact.error), now=now)
+    def host(
+        self, fact: told.SocketOpened | told.SocketFailed | told.SocketClosed | told.SendFailed, *, now: float
+    ) -> None:
+        """What becomes of sockets, and of what is sent by them, is for the engine as it stands."""
+        self._engine.tell(fact, now=now)
 
     def network_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
         """Addresses or gateway are others now."""

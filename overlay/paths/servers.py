@@ -11,10 +11,10 @@ from overlay.errors import UsageError
 from overlay.paths import commands as do
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
-from overlay.paths.endpoints import scope
 from overlay.paths.peer import Peer
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
+from punch.addresses import scope
 from punch.facts import ServersKnown
 from punch.values import Endpoint
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from overlay.paths.board import Board
-from overlay.paths.endpoints import scope
 from overlay.values import NodeId
+from punch.addresses import scope
 from punch.values import Endpoint, parse_endpoint
 
 MOST_SEEN = 4

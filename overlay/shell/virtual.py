@@ -21,10 +21,10 @@ from overlay.node.core import Node
 from overlay.node.events import Event
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Snapshot
-from overlay.paths.facts import Role
 from overlay.shell.names import numeric
 from overlay.tun.memory import MemoryTun
 from punch.commands import CloseSocket, OpenSockets, SendDatagram
+from punch.facts import Role
 from punch.sim.host import Datagram
 from punch.values import Endpoint, SocketId, udp
 

@@ -21,11 +21,12 @@ from functools import lru_cache
 from msgspec import Struct
 
 from punch import stun
+from punch.addresses import LOWEST_PORT, REMEMBERED, is_private
 from punch.commands import SendDatagram
 from punch.config import StunConfig
 from punch.facts import NetworkChanged, SocketClosed, SocketOpened
 from punch.limiter import TokenBucket
-from punch.manners import LOWEST_PORT, REMEMBERED, is_private, is_sendable
+from punch.manners import is_sendable
 from punch.signals import Touch
 from punch.stun import Message
 from punch.values import Endpoint, SocketId, udp

@@ -26,6 +26,8 @@ from punch.values import Allocation, Endpoint, Filtering, Mapping, NatProfile
 Towards = Literal["main", "port", "host"]
 """The server's endpoint, its other port, another host."""
 
+FAMILIES: tuple[Allocation, ...] = ("preserving", "sequential", "block", "cluster", "uniform")
+"""What the posterior weighs, the simplest first."""
 LOWEST = 1024
 PORTS = 65536 - LOWEST
 LEAST_BLOCK = 512
@@ -240,12 +242,12 @@ def _allocation(made: tuple[Sample, ...]) -> Allocation:
     # Whether a mapping without answer was made at all is not known: here none counts.
     close = tuple(structs.replace(each, index=place) for place, each in enumerate(samples))
     weights = families(close)
-    family = max(weights, key=weights.__getitem__)
+    family = max(FAMILIES, key=weights.__getitem__)
     if family in ("block", "cluster"):
         return _narrow_kind(samples, family)
     if weights[family] < CREDIBLE:
         return "unknown"
-    return family  # type: ignore[return-value]
+    return family
 
 
 def _narrow_kind(samples: tuple[Sample, ...], family: str) -> Allocation:

@@ -11,11 +11,12 @@ from collections import Counter
 
 from msgspec import Struct
 
+from punch.addresses import is_private
 from punch.detect.answer import SOFTWARE
 from punch.detect.questions import Answer, Question, Questions, Silence
 from punch.detect.survey import Server
 from punch.facts import ServersKnown
-from punch.manners import is_private, is_sendable
+from punch.manners import is_sendable
 from punch.values import Endpoint, PeerId, SocketId, udp
 
 ASKED = 3

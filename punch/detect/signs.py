@@ -25,6 +25,10 @@ class Signs:
     """Of one network."""
 
     def __init__(self) -> None:
+        self.anew()
+
+    def anew(self) -> None:
+        """Another network."""
         self._peers: dict[PeerId, None] = {}
         self._until: float | None = None
         self._silent: dict[str, None] = {}
@@ -52,10 +56,6 @@ class Signs:
         for each in servers:
             self._silent[each.endpoint.host] = None
             self._named = self._named or each.configured
-
-    def anew(self) -> None:
-        """Another network."""
-        self.__init__()  # type: ignore[misc]
 
     def works(self, *, now: float) -> bool:
         """UDP comes in."""

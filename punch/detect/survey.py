@@ -31,6 +31,9 @@ TOUCHES = (0.0, 0.25, 0.6)
 TOUCH_WAIT = 0.6
 """Seconds after the last one that an untouched socket is believed."""
 
+_TOWARDS: dict[str, Towards] = {"main": "main", "port": "port", "host": "host"}
+"""Words of questions about mappings."""
+
 
 class Server(Struct, frozen=True, kw_only=True):
     """Who answers, and from where."""
@@ -147,8 +150,9 @@ class Survey:
         self.moved = True
         _, number, word = result.question.what
         self._open.pop(result.question.what, None)
-        if word == "main" or (number and word in ("port", "host")):
-            self._note(number, word, result)  # type: ignore[arg-type]
+        towards = _TOWARDS.get(word)
+        if towards is not None and (number or towards == "main"):
+            self._note(number, towards, result)
         if number == 0:
             self._hear_filter(word, result, now)
 

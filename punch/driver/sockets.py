@@ -19,7 +19,7 @@ import struct
 from collections.abc import Callable
 
 from punch.commands import OpenSockets, SendDatagram
-from punch.facts import SendFailed, SocketClosed, SocketFailed, SocketOpened
+from punch.facts import Role, SendFailed, SocketClosed, SocketFailed, SocketOpened
 from punch.values import Endpoint, SocketId, udp
 
 IP_RECVERR, IPV6_RECVERR, IP_TTL, IPV6_HOPLIMIT = 11, 25, 2, 52
@@ -119,13 +119,13 @@ class Sockets:
             if sock is not None:
                 sock.close()
 
-    def _add(self, sock: socket.socket, *, request: int, role: str) -> None:
+    def _add(self, sock: socket.socket, *, request: int, role: Role) -> None:
         via = SocketId(self._next)
         self._next += 1
         self._open[via] = sock
         self._loop.add_reader(sock.fileno(), self._readable, via)
         local = udp(_WILDCARDS[sock.family], sock.getsockname()[1])
-        self._tell(SocketOpened(via, local, request, role))  # type: ignore[arg-type]
+        self._tell(SocketOpened(via, local, request, role))
 
     def _readable(self, via: SocketId) -> None:
         for _ in range(BATCH):
@@ -157,17 +157,18 @@ class Sockets:
         return BATCH
 
 
-def bind_pair(port: int) -> tuple[int, list[tuple[str, socket.socket]]]:
+def bind_pair(port: int) -> tuple[int, list[tuple[Role, socket.socket]]]:
     """Sockets on `port` and the one above, each family the host has, as (role, socket); 0: any free pair.
 
     Raises:
         OSError: none is free, or there is no UDP here.
     """
     for attempt in range(1 if port else PORTS_TRIED):
-        opened: list[tuple[str, socket.socket]] = []
+        opened: list[tuple[Role, socket.socket]] = []
         try:
             number = port or _free_port()
-            for role, each in (("main", number), ("alternate", number + 1)):
+            places: tuple[tuple[Role, int], ...] = (("main", number), ("alternate", number + 1))
+            for role, each in places:
                 opened += [(role, sock) for sock in _bind_families(each)]
         except OSError:
             for _, sock in opened:

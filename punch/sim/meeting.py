@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 
 from msgspec import Struct
 
@@ -128,7 +129,7 @@ class Meeting:
     def _hearing(self, server: PeerId) -> Callable[[PeerId, str], None]:
         def heard(peer: PeerId, host: str) -> None:
             for other in self._friends[peer] if server == FIRST else ():
-                self._soon(lambda to=other: self._vouch(to, Heard(peer, host, server)), 2)  # type: ignore[misc]
+                self._soon(partial(self._vouch, other, Heard(peer, host, server)), 2)
 
         return heard
 

@@ -14,45 +14,20 @@ walker whose NAT keeps ports need not walk at all: it opens a socket on port T (
 
 from __future__ import annotations
 
-from punch.signals import Signal
 from punch.strategies.anchoring import Anchor
-from punch.strategies.desk import Desk, Opened
+from punch.strategies.desk import Desk, Part
+from punch.strategies.kinds import Sided
 from punch.strategies.walking import Binder, Walker
-from punch.values import Endpoint, SocketId
 
 
-class AnchorWalk:
+class AnchorWalk(Sided):
     """One side; `anchor`: ours holds still."""
 
     name = "anchor_walk"
 
     def __init__(self, desk: Desk, anchor: bool) -> None:
-        self._side: Anchor | Binder | Walker
-        if anchor:
-            self._side = Anchor(desk)
-        else:
-            self._side = Binder(desk) if desk.local.allocation == "preserving" else Walker(desk)
+        super().__init__(Anchor(desk) if anchor else _walker(desk))
 
-    def begin(self, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.begin(now=now)
 
-    def opened(self, request: int, sockets: tuple[Opened, ...], *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.opened(request, sockets, now=now)
-
-    def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.sampled(via, seen, sent, now=now)
-
-    def heard(self, signal: Signal, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.heard(signal, now=now)
-
-    def due(self, name: str, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.due(name, now=now)
-
-    def finish(self, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.finish(now=now)
+def _walker(desk: Desk) -> Part:
+    return Binder(desk) if desk.local.allocation == "preserving" else Walker(desk)

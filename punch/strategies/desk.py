@@ -80,11 +80,8 @@ class Opened(Protocol):
         """Where it is bound."""
 
 
-class Strategy(Protocol):
-    """One way to meet, on one side."""
-
-    name: str
-    """A fixed word: simultaneous, reachable, sandwich, block, birthday, anchor_walk, hairpin, ..."""
+class Part(Protocol):
+    """What a strategy does on one side."""
 
     def begin(self, *, now: float) -> None:
         """Both offers are known, and this one's turn has come."""
@@ -103,3 +100,10 @@ class Strategy(Protocol):
 
     def finish(self, *, now: float) -> None:
         """The attempt is over or goes on to another strategy: nothing more is sent by this one."""
+
+
+class Strategy(Part, Protocol):
+    """One way to meet, on one side, with its name."""
+
+    name: str
+    """A fixed word: simultaneous, reachable, sandwich, block, birthday, anchor_walk, hairpin, ..."""

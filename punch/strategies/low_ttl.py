@@ -9,10 +9,10 @@ nat-science 5.4: against a router that accepts packets to itself, ordinary openi
 
 from __future__ import annotations
 
-from punch.signals import Signal
-from punch.strategies.desk import Desk, Opened
+from punch.strategies.desk import Desk
+from punch.strategies.kinds import Timetable
 from punch.strategies.targets import Target
-from punch.values import Endpoint, NatProfile, SocketId
+from punch.values import Endpoint, NatProfile
 
 DEFAULT_TTL = 8
 """Passes a carrier's NAT, seldom reaches the peer's (nat-science 5.4)."""
@@ -27,13 +27,13 @@ def opening_ttl(local: NatProfile) -> int:
     return DEFAULT_TTL if local.distance is None else local.distance + 1
 
 
-class LowTtl:
+class LowTtl(Timetable):
     """One side: the opener or the knocker."""
 
     name = "low_ttl"
 
     def __init__(self, desk: Desk, targets: tuple[Target, ...], *, opens: bool) -> None:
-        self._desk = desk
+        super().__init__(desk)
         self._to: tuple[Endpoint, ...] = tuple(each.endpoint for each in targets if not each.endpoint.is_ipv6)[:2]
         self._schedule = OPENINGS if opens else KNOCKS
         self._opens = opens
@@ -51,25 +51,6 @@ class LowTtl:
         self._desk.plan(len(self._to))
         self._desk.wait("end", now + 0.9 + GRACE)
         self._send_due(now)
-
-    def opened(self, request: int, sockets: tuple[Opened, ...], *, now: float) -> None:
-        """No sockets are asked for."""
-
-    def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
-        """Nothing is sampled."""
-
-    def heard(self, signal: Signal, *, now: float) -> None:
-        """Nothing needs to be said."""
-
-    def due(self, name: str, *, now: float) -> None:
-        """The next packet, or the end."""
-        if name == "end":
-            self._desk.end("exhausted", "no packet came through", now=now)
-        else:
-            self._send_due(now)
-
-    def finish(self, *, now: float) -> None:
-        """The attempt clears the waits."""
 
     def _send_due(self, now: float) -> None:
         schedule = self._schedule

@@ -8,9 +8,9 @@ The probe brings the port of the symmetric side along, and is answered there.
 
 from __future__ import annotations
 
-from punch.signals import Signal
-from punch.strategies.desk import Desk, Opened
-from punch.values import Endpoint, SocketId
+from punch.strategies.desk import Desk
+from punch.strategies.kinds import Timetable
+from punch.values import Endpoint
 
 OFFSETS = (0.0, 0.2, 0.5)
 OPENINGS = (0.0, 0.4)
@@ -18,13 +18,14 @@ OPENINGS = (0.0, 0.4)
 GRACE = 0.6
 
 
-class Reachable:
+class Reachable(Timetable):
     """One side: `knocks` says whether it is the one that sends to `to`; else it opens its filter towards it."""
 
     name = "reachable"
+    missed = "the reachable side was not reached"
 
     def __init__(self, desk: Desk, to: Endpoint | None, *, knocks: bool) -> None:
-        self._desk = desk
+        super().__init__(desk)
         self._to = to
         self._knocks = knocks
         self._began = 0.0
@@ -44,25 +45,6 @@ class Reachable:
         self._desk.plan(1 if self._schedule else 0)
         self._desk.wait("end", now + OFFSETS[-1] + GRACE)
         self._send_due(now)
-
-    def opened(self, request: int, sockets: tuple[Opened, ...], *, now: float) -> None:
-        """No sockets are asked for."""
-
-    def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
-        """Nothing is sampled."""
-
-    def heard(self, signal: Signal, *, now: float) -> None:
-        """Nothing needs to be said."""
-
-    def due(self, name: str, *, now: float) -> None:
-        """The next packet, or the end."""
-        if name == "end":
-            self._desk.end("exhausted", "the reachable side was not reached", now=now)
-        else:
-            self._send_due(now)
-
-    def finish(self, *, now: float) -> None:
-        """The attempt clears the waits."""
 
     def _send_due(self, now: float) -> None:
         schedule = self._schedule

@@ -16,41 +16,16 @@ first, and both sides spend alike.
 
 from __future__ import annotations
 
-from punch.signals import Signal
-from punch.strategies.desk import Desk, Opened
+from punch.strategies.desk import Desk
+from punch.strategies.kinds import Sided
 from punch.strategies.opening import HardSide
 from punch.strategies.plan import Plan
 from punch.strategies.probing import EasySide
-from punch.values import Endpoint, SocketId
 
 
-class Search:
+class Search(Sided):
     """A plan, on one side."""
 
     def __init__(self, desk: Desk, plan: Plan, hard: bool) -> None:
+        super().__init__(HardSide(desk, plan) if hard else EasySide(desk, plan))
         self.name = plan.name
-        self._side: HardSide | EasySide = HardSide(desk, plan) if hard else EasySide(desk, plan)
-
-    def begin(self, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.begin(now=now)
-
-    def opened(self, request: int, sockets: tuple[Opened, ...], *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.opened(request, sockets, now=now)
-
-    def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.sampled(via, seen, sent, now=now)
-
-    def heard(self, signal: Signal, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.heard(signal, now=now)
-
-    def due(self, name: str, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.due(name, now=now)
-
-    def finish(self, *, now: float) -> None:
-        """See `Strategy`."""
-        self._side.finish(now=now)

@@ -10,10 +10,10 @@ A poisonable NAT must send before it is sent to (nat-science 5.4): the other sid
 
 from __future__ import annotations
 
-from punch.signals import Signal
-from punch.strategies.desk import Desk, Opened
+from punch.strategies.desk import Desk
+from punch.strategies.kinds import Timetable
 from punch.strategies.targets import Target
-from punch.values import Endpoint, SocketId
+from punch.values import Endpoint
 
 OFFSETS = (0.0, 0.1, 0.2, 0.4, 0.8)
 OFFSETS_IPV6 = (0.0, 0.05, 0.15, 0.4)
@@ -27,14 +27,14 @@ STALL = 5.0
 """Seconds in all that the schedule waits where searches for others used the budget up."""
 
 
-class Simultaneous:
+class Simultaneous(Timetable):
     """One side; both do the same."""
 
     def __init__(
         self, desk: Desk, targets: tuple[Target, ...], *, name: str = "simultaneous", until: float = 0.0
     ) -> None:
         self.name = name
-        self._desk = desk
+        super().__init__(desk)
         self._targets = targets
         self._until = until
         """Seconds after which the next strategy has its turn; 0: when all is sent and waited for."""
@@ -56,25 +56,6 @@ class Simultaneous:
             desk.end("exhausted", "none of the peer's endpoints can be tried from here", now=now)
             return
         self._send_due(now)
-
-    def opened(self, request: int, sockets: tuple[Opened, ...], *, now: float) -> None:
-        """No sockets are asked for."""
-
-    def sampled(self, via: SocketId, seen: Endpoint, sent: float, *, now: float) -> None:
-        """Nothing is sampled."""
-
-    def heard(self, signal: Signal, *, now: float) -> None:
-        """Nothing needs to be said."""
-
-    def due(self, name: str, *, now: float) -> None:
-        """The next packets, or the end."""
-        if name == "end":
-            self._desk.end("exhausted", "no packet came through", now=now)
-        else:
-            self._send_due(now)
-
-    def finish(self, *, now: float) -> None:
-        """The attempt clears the waits."""
 
     def _send_due(self, now: float) -> None:
         upcoming = [at for each in self._targets if (at := self._attend(each, now)) is not None]

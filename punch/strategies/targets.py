@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from punch.manners import is_private, on_link
+from punch.addresses import is_private
+from punch.manners import on_link
 from punch.values import Candidate, Endpoint, NatProfile, udp
 
 MOST_TARGETS = 12

@@ -28,8 +28,10 @@ def test_a_short_run(target: Target) -> None:
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_what_is_valid_is_borne(target: Target) -> None:
     feed = target.room()
-    for data in target.corpus():
+    corpus = list(target.corpus())
+    for data in corpus:
         feed(data)
+    assert corpus, "nothing was fed"
 
 
 def test_the_same_block_has_the_same_inputs() -> None:

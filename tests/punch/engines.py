@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 
 from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
 from punch.config import PunchConfig, StunConfig
-from punch.detect.answer import Answerer
 from punch.engine import Engine
 from punch.events import AttemptEnded, Event, HoleOpened
 from punch.facts import (
@@ -32,45 +31,27 @@ from punch.facts import (
 )
 from punch.probe import PROBE_BYTES
 from punch.sim import Datagram, World
+from punch.sim.engine_host import PORT as PORT
 from punch.sim.nat import Nat
+from punch.sim.stun_host import StunHost
 from punch.sim.zoo import KINDS, settle
 from punch.values import Candidate, Endpoint, PeerId, SocketId, udp
 
-PORT = 27182
 SERVERS = (udp("192.0.2.1", PORT), udp("192.0.2.2", PORT))
 
 
-class Service:
-    """Our STUN service at one address with two ports."""
+class Service(StunHost):
+    """Our STUN service at one address with two ports; it counts what it is asked, and may fall silent."""
 
     def __init__(self, address: str) -> None:
-        self._answerer = Answerer(StunConfig(), now=0.0)
-        self._address = address
-        self._out: deque[Datagram] = deque()
+        super().__init__(address, heard=lambda peer, host: None)
         self.asked = 0
         self.silent = False
-        for number, port in enumerate((PORT, PORT + 1), start=1):
-            role = "main" if number == 1 else "alternate"
-            self._answerer.tell(SocketOpened(SocketId(number), udp(address, port), role=role))  # type: ignore[arg-type]
 
     def receive(self, payload: bytes, source: Endpoint, *, to: Endpoint, now: float) -> None:
         self.asked += 1
-        if self.silent or to.port not in (PORT, PORT + 1):
-            return
-        via = SocketId(1 if to.port == PORT else 2)
-        for each in self._answerer.receive(payload, source, via=via, now=now):
-            port = PORT if each.via == 1 else PORT + 1
-            self._out.append(Datagram(udp(self._address, port), each.to, each.payload))
-
-    def next_timeout(self) -> float | None:
-        return None
-
-    def handle_timeout(self, *, now: float) -> None:
-        """Nothing is ever due."""
-
-    def outgoing(self) -> Iterator[Datagram]:
-        while self._out:
-            yield self._out.popleft()
+        if not self.silent:
+            super().receive(payload, source, to=to, now=now)
 
 
 class Home:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from punch.addresses import is_private
 from punch.manners import (
     EARLY_PEERS,
     FREE_ENDPOINTS,
@@ -16,7 +17,6 @@ from punch.manners import (
     VOUCHED_FOR,
     Manners,
     Try,
-    is_private,
     is_sendable,
     on_link,
 )

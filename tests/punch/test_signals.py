@@ -135,7 +135,11 @@ def test_a_host_has_not_many_addresses() -> None:
 def test_addresses_of_a_link_and_carriers_of_later_are_read() -> None:
     offer = plain(OFFER)
     offer[5] = [{"endpoint": {"transport": "wss", "host": "fe80::1%enp0s31f6", "port": 0}, "kind": "given"}]
-    read(offer)
+    heard = read(offer)
+    assert isinstance(heard, Offer)
+    assert [(each.endpoint.transport, each.endpoint.host) for each in heard.candidates] == [
+        ("wss", "fe80::1%enp0s31f6")
+    ]
 
 
 plain_data = st.recursive(

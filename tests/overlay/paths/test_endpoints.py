@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overlay.paths.endpoints import Surroundings, may_dial, own_endpoints, scope
+from overlay.paths.endpoints import Surroundings, may_dial, own_endpoints
+from punch.addresses import scope
 from punch.values import udp
 
 AROUND = Surroundings(

@@ -67,8 +67,10 @@ def test_a_file_that_takes_no_more_does_not_end_the_node(tmp_path: Path, monkeyp
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     log = KeyLog(tmp_path / "keys", OWN)
-    monkeypatch.setattr(os, "write", full)
-    log.heard(MADE)
+    with monkeypatch.context() as here:
+        here.setattr(os, "write", full)
+        log.heard(MADE)
+    assert (tmp_path / "keys").read_bytes() == b""
     log.close()
 
 
