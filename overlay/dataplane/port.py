@@ -87,6 +87,8 @@ class Way(Struct, frozen=True):
     """Plaintext bytes of an envelope: FULL_ENVELOPE; for one datagram an envelope, what fits beside header and tag."""
     watch: bool = False
     """Tell TrafficBegan with the next envelope that goes this way."""
+    parity: int = 0
+    """Parity slices that follow each envelope: 0, 1, 2, 4 or 8; of an envelope of one slice, its double."""
 
 
 class PutWay(Struct, frozen=True):
@@ -206,6 +208,12 @@ class PeerCounters(Struct):
     """Envelopes opened."""
     incomplete: int = 0
     """Envelopes given up with slices missing."""
+    slices: int = 0
+    """Slices that came, parity among them."""
+    missed: int = 0
+    """Slices that never came, of envelopes given up or rebuilt."""
+    rebuilt: int = 0
+    """Envelopes that are complete only by parity or by their double; counted in `complete` too."""
     highest: int = 0
     """Highest counter opened under the newest epoch."""
     last_rx: float = 0.0

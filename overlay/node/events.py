@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from overlay.node.snapshot import Path
+from overlay.node.snapshot import Hop, Path
 from overlay.session import events as session
 from overlay.values import NodeId
 
@@ -76,6 +76,14 @@ class PongHeard(Struct, frozen=True):
     path: Path
 
 
+class Traced(Struct, frozen=True):
+    """The answer to TraceAsked: every hop of the path, the peer last; none: there is no path now."""
+
+    peer: NodeId
+    token: int
+    hops: tuple[Hop, ...]
+
+
 class KeysMade(Struct, frozen=True):
     """All keys of a run with a peer, where `Setup.debug_keys` asked for them."""
 
@@ -87,5 +95,15 @@ class Left(Struct, frozen=True):
 
 
 Event = (
-    NodeUp | PeerJoined | PathChanged | PunchEnded | PeerGone | ProblemShown | ProblemGone | PongHeard | KeysMade | Left
+    NodeUp
+    | PeerJoined
+    | PathChanged
+    | PunchEnded
+    | PeerGone
+    | ProblemShown
+    | ProblemGone
+    | PongHeard
+    | Traced
+    | KeysMade
+    | Left
 )

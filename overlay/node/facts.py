@@ -77,6 +77,13 @@ class PingAsked(Struct, frozen=True):
     token: int
 
 
+class TraceAsked(Struct, frozen=True):
+    """Somebody runs `overlay trace`: ask every hop of today's path to `peer`; Traced names the same `token`."""
+
+    peer: NodeId
+    token: int
+
+
 class ProblemFound(Struct, frozen=True):
     """The shell met a problem a person should see in status."""
 

@@ -62,6 +62,18 @@ class Path(Struct, frozen=True, kw_only=True):
     since_s: float | None
 
 
+class Hop(Struct, frozen=True, kw_only=True):
+    """One hop of today's path to a peer, as `overlay trace` shows it."""
+
+    name: str
+    endpoint: str | None
+    """Where its datagrams go, if we send them there ourselves."""
+    rtt_ms: float | None
+    """There and back from here, by a sealed answer of that hop; None: it did not answer in time."""
+    loss: float | None = None
+    """0..1, of the questions asked of that hop."""
+
+
 class PunchState(Struct, frozen=True, kw_only=True):
     """How the search for a direct path goes."""
 
@@ -90,12 +102,15 @@ class Peer(Struct, frozen=True, kw_only=True):
     rtt_ms: float | None
     jitter_ms: float | None
     loss: float | None
+    """Of datagrams, as the path has it, 0..1 of the last 30 s."""
     rx_bytes: int
     tx_bytes: int
     handshake_s: float | None
     """Age of the newest handshake or rekey."""
     nat: Nat
     punch: PunchState
+    loss_inside: float | None = None
+    """Of the packets inside, after loss control; 0..1 of the last 30 s."""
 
 
 class Punch(Struct, frozen=True, kw_only=True):

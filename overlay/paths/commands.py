@@ -69,6 +69,10 @@ class Route(Struct, frozen=True):
     """One datagram an envelope."""
     watch: bool
     """Tell TrafficBegan with the next packet."""
+    limit: int = 0
+    """Plaintext bytes of an envelope; 0: a full one."""
+    parity: int = 0
+    """Parity slices that follow each envelope: 0, 1, 2, 4 or 8."""
 
 
 class UseRoutes(Struct, frozen=True):

@@ -203,6 +203,9 @@ class Traffic(Struct, frozen=True):
     last_rx: float
     last_tx: float
     small: bool
+    slices: int = 0
+    missed: int = 0
+    rebuilt: int = 0
 
 
 class PingAsked(Struct, frozen=True):

@@ -25,6 +25,8 @@ RecordBytes = Annotated[bytes, Meta(max_length=1200)]
 Host = Annotated[str, Meta(max_length=45)]
 """A numeric address in text; the longest has 45 characters (RFC 4291 section 2.2)."""
 Sequenced = tuple[Id, U63]
+Hops = Annotated[tuple[Id, ...], Meta(max_length=8)]
+"""Nodes along a circuit, eight links at most (protocol section 7)."""
 
 
 class Message(Struct, frozen=True, array_like=True):
@@ -79,6 +81,9 @@ class OpenCircuit(Message, frozen=True, array_like=True):
     label: U32
     """Where the sender of this message takes frames coming back."""
     hops: U8
+    """Links still allowed, counted down."""
+    crossed: Hops = ()
+    """The nodes that took this request on so far, the source's neighbour first: none of them takes it again."""
 
 
 class CircuitOpened(Message, frozen=True, array_like=True):
@@ -86,6 +91,8 @@ class CircuitOpened(Message, frozen=True, array_like=True):
 
     req: U32
     label: U32
+    through: Hops = ()
+    """The relays from the answerer on to the target, the answerer first; the target's own answer names none."""
 
 
 class CircuitRefused(Message, frozen=True, array_like=True):
@@ -132,6 +139,12 @@ class Report(Message, frozen=True, array_like=True):
     incomplete: U64
     highest: U64
     """Highest counter opened under the newest epoch."""
+    slices: U64 = 0
+    """Slices that came, parity among them."""
+    missed: U64 = 0
+    """Slices that never came, of envelopes given up or rebuilt."""
+    rebuilt: U64 = 0
+    """Envelopes that are complete only by parity or by their double; counted in `complete` too."""
 
 
 class Rekey(Message, frozen=True, array_like=True):
