@@ -127,6 +127,7 @@ Fact = (
     | DirectAsked
     | DetectAsked
     | PingAsked
+    | TraceAsked
     | ProblemFound
     | ProblemOver
     | FaultMet
