@@ -177,6 +177,20 @@ class Heard(Message, frozen=True, array_like=True):
     ip: Host
 
 
+class Parting(Message, frozen=True, array_like=True):
+    """About this session alone, in a mesh where not everybody has one with everybody; its sender stays a member."""
+
+    word: U8
+    """0: may it end? 1: it ended here. 2: no, I use it. 3: it ended here, as I have all I take."""
+
+
+class Unheard(Message, frozen=True, array_like=True):
+    """These members, whose newest record is this, are heard no more by those that had sessions with them: passed on
+    by all who do not hear them either; the one that it is about answers by its next record."""
+
+    entries: Annotated[list[Sequenced], Meta(max_length=64)]
+
+
 KINDS: dict[int, type[Message]] = {
     1: Ping,
     2: Pong,
@@ -197,4 +211,6 @@ KINDS: dict[int, type[Message]] = {
     17: Leave,
     20: Signal,
     21: Heard,
+    22: Parting,
+    23: Unheard,
 }

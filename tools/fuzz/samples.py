@@ -81,6 +81,8 @@ def messages() -> list[bytes]:
         m.Leave(),
         *(m.Signal(signal) for signal in said()),
         m.Heard(one, "198.51.100.7"),
+        m.Parting(1),
+        m.Unheard([(one, 5), (two, 2**40)]),
     ]
     return [encode_message(row) for row in rows] + [encode_message(row, size=1168) for row in rows[2:4]]
 

@@ -25,6 +25,7 @@ from overlay.wire.messages import (
     Leave,
     Message,
     OpenCircuit,
+    Parting,
     Ping,
     Pong,
     Records,
@@ -32,6 +33,7 @@ from overlay.wire.messages import (
     Rekeyed,
     Report,
     Signal,
+    Unheard,
     Want,
 )
 from punch import signals
@@ -61,6 +63,8 @@ SAMPLES: list[Message] = [
     Leave(),
     Signal(signals.Touch(attempt=7, port=40_001, transaction=b"transaction!")),
     Heard(node=A, ip="203.0.113.9"),
+    Parting(word=3),
+    Unheard([(A, 1), (B, 2**63 - 1)]),
 ]
 
 u8, u32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF_FFFF)
@@ -139,6 +143,8 @@ ANY_MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.just(Leave()),
     st.builds(Signal, ANY_SIGNAL),
     st.builds(Heard, ids, st.text(max_size=45)),
+    st.builds(Parting, u8),
+    st.builds(Unheard, st.lists(st.tuples(ids, u63), max_size=20)),
 )
 
 
