@@ -13,6 +13,7 @@ COMMANDS = {
     "leave": "End a node politely: its peers know at once.",
     "status": "Who is here, how each is reached, and why.",
     "ping": "Ping a peer; each pong names its path.",
+    "trace": "Every hop of today's path to a peer, with its RTT.",
     "nat": "What NAT is in front of this device.",
     "why": "Why a peer is not reached directly, and what would help.",
     "punch": "The punch engine: budget, counters, switches.",

@@ -6,22 +6,36 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from overlay.cli.options import find_node, node_options
 from overlay.cli.render import Rates, status_lines
-from overlay.cli.terminal import Canvas, size
+from overlay.cli.terminal import Canvas, cut, size
 from overlay.control import client
 from overlay.control.protocol import Json
+from overlay.errors import NotRunning
+from overlay.logs import clean
 
-WATCH_S = 1.0
+SILENCE_S = 10.0
+"""A node that is watched says something each second; without a word for so long it is stuck."""
+
+RATES_S = 0.9
+"""Seconds that rates are counted over, at least: views may come faster."""
+
+_SHOWN = 8
+"""Changes shown below the table."""
 
 
 @click.command(epilog="Example: overlay status --watch")
-@click.option("--watch", is_flag=True, help="Show it anew each second, with rates; Ctrl-C ends.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Show changes as they happen, and rates, until Ctrl-C; without a terminal a line a change.",
+)
 @node_options
 def status(watch: bool, network: str | None, socket: str | None, as_json: bool) -> None:
     """Who is here, direct or via whom, how fast, since when, and what is wrong."""
@@ -29,29 +43,59 @@ def status(watch: bool, network: str | None, socket: str | None, as_json: bool) 
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
             _watch(path, as_json=as_json)
-    elif as_json:
-        print(json.dumps(_ask(path)))
-    else:
-        print("\n".join(status_lines(_ask(path), Canvas.of(sys.stdout))))
-
-
-def _ask(path: Path) -> Json:
-    return client.ask(path, {"do": "status"})
+        return
+    snapshot = client.ask(path, {"do": "status"})
+    print(json.dumps(snapshot) if as_json else "\n".join(status_lines(snapshot, Canvas.of(sys.stdout))))
 
 
 def _watch(path: Path, *, as_json: bool) -> None:
-    """One object a line, one view after the other, or one view in place on a terminal."""
-    with _screen(in_place=sys.stdout.isatty() and not as_json) as in_place:
-        before: tuple[float, Json] | None = None
-        while True:
-            now, snapshot = time.monotonic(), _ask(path)
-            if as_json:
-                print(json.dumps(snapshot), flush=True)
-            else:
-                lines = status_lines(snapshot, Canvas.of(sys.stdout), rates(before, (now, snapshot)))
-                _draw(lines, in_place=in_place)
-            before = (now, snapshot)
-            time.sleep(WATCH_S)
+    """An object a line, a line a change below one view, or one view in place on a terminal."""
+    views = client.stream(path, {"do": "watch"}, silence=SILENCE_S)
+    if as_json:
+        for view in views:
+            print(json.dumps(view), flush=True)
+    elif sys.stdout.isatty():
+        with _screen():
+            _show_in_place(views)
+    else:
+        _tell_changes(views)
+    raise NotRunning("the node ended", "start it again: overlay join")
+
+
+def _tell_changes(views: Iterable[Json]) -> None:
+    """One view, then a line a change."""
+    for place, view in enumerate(views):
+        if not place:
+            print("\n".join([*status_lines(view, Canvas.of(sys.stdout)), ""]))
+        for change in view["changes"]:
+            print(change_words(change))
+        sys.stdout.flush()
+
+
+def _show_in_place(views: Iterable[Json]) -> None:
+    before: tuple[float, Json] | None = None
+    changes: deque[Json] = deque(maxlen=_SHOWN)
+    for view in views:
+        canvas, now = Canvas.of(sys.stdout), time.monotonic()
+        changes += view["changes"]
+        _draw(watch_lines(view, list(changes), canvas, rates(before, (now, view))))
+        before = before if before is not None and now - before[0] < RATES_S else (now, view)
+
+
+def watch_lines(view: Json, changes: list[Json], canvas: Canvas, per_second: Rates) -> list[str]:
+    """The view with rates, and below it the last changes, the newest last."""
+    lines = status_lines(view, canvas, per_second)
+    if changes:
+        lines += ["", canvas.pen("what changed", "dim")]
+        lines += [
+            cut(change_words(each), canvas.width, canvas) if canvas.width else change_words(each) for each in changes
+        ]
+    return lines
+
+
+def change_words(change: Json) -> str:
+    """`14:03:21 phone: via vps -> direct 203.0.113.9:27182`."""
+    return clean(f"{str(change['at'])[11:19]} {change['text']}")
 
 
 def rates(before: tuple[float, Json] | None, after: tuple[float, Json]) -> Rates:
@@ -70,23 +114,21 @@ def rates(before: tuple[float, Json] | None, after: tuple[float, Json]) -> Rates
     }
 
 
-def _draw(lines: list[str], *, in_place: bool) -> None:
-    if not in_place:
-        print("\n".join([*lines, ""]), flush=True)
-        return
-    height = max(2, size(sys.stdout)[1])
+def _draw(lines: list[str]) -> None:
+    """In place; where the terminal is too low, the middle goes: what changed stays in sight."""
+    height = max(4, size(sys.stdout)[1])
     if len(lines) >= height:
-        lines = [*lines[: height - 2], f"... {len(lines) - height + 2} lines more"]
+        kept = min(_SHOWN, height // 3)
+        head = height - kept - 2
+        lines = [*lines[:head], f"... {len(lines) - head - kept} lines more", *lines[-kept:]]
     print("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J", end="", flush=True)
 
 
 @contextlib.contextmanager
-def _screen(*, in_place: bool) -> Iterator[bool]:
+def _screen() -> Iterator[None]:
     """The terminal's second screen with the cursor hidden; what stood there before comes back after."""
-    if in_place:
-        print("\x1b[?1049h\x1b[?25l", end="", flush=True)
+    print("\x1b[?1049h\x1b[?25l", end="", flush=True)
     try:
-        yield in_place
+        yield
     finally:
-        if in_place:
-            print("\x1b[?25h\x1b[?1049l", end="", flush=True)
+        print("\x1b[?25h\x1b[?1049l", end="", flush=True)

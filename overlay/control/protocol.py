@@ -3,7 +3,9 @@
 request                              the replies to it
 status                               the snapshot (contract, JSON)
 leave                                {"ok": true} once the node has left
+watch                                the snapshot with `changes` [{"at", "event", "peer", "text"}], anew at each change
 ping   peer count interval           {"seq", "rtt_ms", "path"} each, then {"sent", "received"}
+trace  peer                          {"hops": [{"name", "endpoint", "rtt_ms", "loss"}]}, the peer last; none without a path
 nat    again                         {"nat", "endpoints", "undecided"}; with `again` once it is measured anew
 direct peer                          {"ok": true}: a person wants a direct way to it, now
 why    peer                          {"text", "fix": [text], "attempts": [text]}, the easiest fix and the oldest first
@@ -161,8 +163,10 @@ def _one_of(*words: str | None) -> Callable[[object], bool]:
 
 _REQUESTS: dict[str, dict[str, tuple[Callable[[object], bool], object]]] = {
     "status": {},
+    "watch": {},
     "leave": {},
     "ping": {"peer": (_is_id, None), "count": (_is_count, None), "interval": (_is_interval, 1.0)},
+    "trace": {"peer": (_is_id, None)},
     "nat": {"again": (_is_truth, False)},
     "direct": {"peer": (_is_id, None)},
     "why": {"peer": (_is_id, None)},

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from overlay.errors import NoSuchPeer, UsageError
-from overlay.node.events import Event, PongHeard
-from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, PunchAsked
+from overlay.errors import NoReply, NoSuchPeer, UsageError
+from overlay.node.events import Event, PongHeard, Traced
+from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, PunchAsked, TraceAsked
 from overlay.node.snapshot import Nat, Path
 from overlay.shell.loop import Loop, clock
+from overlay.shell.words import Line
 from overlay.values import NodeId
 from punch.config import PunchConfig
 
 PONG_WITHIN = 2.0
 """Seconds a pong may take."""
+TRACED_WITHIN = 10.0
+"""Seconds a trace may take: hops that do not answer are waited for."""
+WATCHED_EVERY = 1.0
+"""Seconds between two views of `status --watch` where nothing changes: rates are shown."""
+WATCHED_LEAST = 0.2
+"""Seconds between two views at least: changes come in flocks."""
+MOST_CHANGES = 64
+"""Changes kept for whoever watches."""
+FIRST_CHANGES = 8
+"""So many of them are shown to somebody who begins to watch."""
 MOST_PINGS = 1_000_000
 """Pings of one command at most."""
 MEASURED_WITHIN = 5.0
@@ -36,6 +50,11 @@ class Answers:
         self._leave = leave
         self._gone = gone
         self._pongs: dict[int, asyncio.Future[PongHeard]] = {}
+        self._traces: dict[int, asyncio.Future[Traced]] = {}
+        self._changes: deque[tuple[int, dict[str, Any]]] = deque(maxlen=MOST_CHANGES)
+        """The last lines of `join`, numbered."""
+        self._bells: list[asyncio.Event] = []
+        """Of those who watch."""
         self._token = 0
         self._modes: dict[NodeId, dict[str, Any]] = {}
         """Settings of single peers, until the node stops."""
@@ -46,6 +65,18 @@ class Answers:
             future = self._pongs.pop(event.token, None)
             if future is not None and not future.done():
                 future.set_result(event)
+        elif isinstance(event, Traced):
+            traced = self._traces.pop(event.token, None)
+            if traced is not None and not traced.done():
+                traced.set_result(event)
+
+    def said(self, line: Line) -> None:
+        """A line that `join` told: whoever watches sees it too."""
+        at = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        number = self._changes[-1][0] + 1 if self._changes else 1
+        self._changes.append((number, {"at": at, **msgspec.to_builtins(line)}))
+        for bell in self._bells:
+            bell.set()
 
     async def answer(self, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The replies to one request.
@@ -61,9 +92,11 @@ class Answers:
             self._leave()
             await self._gone.wait()
             yield {"ok": True}
-        elif what == "ping":
-            async for reply in self._ping(request):
+        elif what in ("watch", "ping"):
+            async for reply in self._watch() if what == "watch" else self._ping(request):
                 yield reply
+        elif what == "trace":
+            yield await self._trace(self._peer(request))
         elif what == "nat":
             yield await self._nat(again=request.get("again") is True)
         elif what == "why":
@@ -75,6 +108,42 @@ class Answers:
             yield self._punch(request)
         else:
             raise UsageError(f"The node does not know the request {what!r}.", "Use the same version of overlay.")
+
+    async def _watch(self) -> AsyncIterator[dict[str, Any]]:
+        """The snapshot at each change, and each second, with what changed since the last one."""
+        bell, shown = asyncio.Event(), max(0, (self._changes[-1][0] if self._changes else 0) - FIRST_CHANGES)
+        self._bells.append(bell)
+        try:
+            while True:
+                bell.clear()
+                snapshot: dict[str, Any] = msgspec.to_builtins(self._loop.snapshot())
+                changes = [change for number, change in self._changes if number > shown]
+                shown = self._changes[-1][0] if self._changes else 0
+                yield snapshot | {"changes": changes}
+                await asyncio.sleep(WATCHED_LEAST)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bell.wait(), WATCHED_EVERY - WATCHED_LEAST)
+        finally:
+            self._bells.remove(bell)
+
+    async def _trace(self, peer: NodeId) -> dict[str, Any]:
+        """Every hop of the path, asked.
+
+        Raises:
+            NoReply: the node did not end its trace in time.
+        """
+        self._token += 1
+        token = self._token
+        future: asyncio.Future[Traced] = asyncio.get_running_loop().create_future()
+        self._traces[token] = future
+        self._loop.tell(TraceAsked(peer, token))
+        try:
+            async with asyncio.timeout(TRACED_WITHIN):
+                return {"hops": msgspec.to_builtins((await future).hops)}
+        except TimeoutError:
+            raise NoReply("the trace came to no end in time", "try again") from None
+        finally:
+            self._traces.pop(token, None)
 
     async def _ping(self, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         peer, count, interval = self._ping_words(request)

@@ -33,11 +33,13 @@ from overlay.shell.loop import Loop, clock
 from overlay.shell.names import advertised, own_label
 from overlay.shell.storage import Memory, Storage
 from overlay.shell.wiring import Wires
-from overlay.shell.words import address_words, words_for
+from overlay.shell.words import Journal, Line, address_words
 from punch.driver.network import gateway
 
 BELL_WAIT = 0.2
 """Seconds after the bell until addresses are read: changes come in flocks."""
+OVERDUE_EVERY = 5.0
+"""Seconds between two looks at what was held back; it waits a minute anyway."""
 FAREWELL = 0.02
 """Seconds the last datagrams get before sockets close."""
 
@@ -62,6 +64,7 @@ class _Run:
         self._up = False
         self._ipv6: str | None = None
         self._keys: KeyLog | None = None
+        self._journal = Journal()
 
     async def run(self) -> int:
         control = ControlSocket(self._launch.socket_path)
@@ -144,6 +147,7 @@ class _Run:
             running.add_signal_handler(signal.SIGHUP, self._reload_soon)
             tasks.start_soon(control.serve, self._answers.answer)
             tasks.start_soon(self._watch_addresses)
+            tasks.start_soon(self._tell_overdue)
             await gone.wait()
             await anyio.sleep(FAREWELL)
             tasks.cancel_scope.cancel()
@@ -159,16 +163,27 @@ class _Run:
         self._answers.heard(event)
         if self._keys is not None:
             self._keys.heard(event)
-        words = words_for(event)
-        if words is not None:
-            self._launch.say(*words)
+        for line in self._journal.take(event, now=clock()):
+            self._say(line)
+
+    def _say(self, line: Line) -> None:
+        """One line for the person who started the node, and for those who watch."""
+        self._launch.say(line.event, line.text, line.peer)
+        self._answers.said(line)
+
+    async def _tell_overdue(self) -> None:
+        """What flapped is told once it was held back long enough."""
+        while True:
+            await anyio.sleep(OVERDUE_EVERY)
+            for line in self._journal.overdue(now=clock()):
+                self._say(line)
 
     def _node_up(self, event: happened.NodeUp) -> None:
         up = {"name": event.name, "ipv4": event.ipv4, "ipv6": event.ipv6, "port": self._setup_now.port}
         if self._wires.dev is not None:
             up["dev"] = self._wires.dev
         if self._up:
-            self._launch.say("address", address_words(event), None)
+            self._say(Line("address", address_words(event)))
         else:
             self._up = True
             self._launch.announce(up)
@@ -189,7 +204,7 @@ class _Run:
             return
         advertise = await advertised(config.node.advertise)
         self._loop.tell(told.PolicyChanged(config.relay.enabled, config.peers, advertise, config.punch, config.stun))
-        self._launch.say("reloaded", "the config was reread", None)
+        self._say(Line("reloaded", "the config was reread"))
 
     async def _watch_addresses(self) -> None:
         bell = open_bell()

@@ -34,7 +34,7 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
 
 
 def test_the_table_lists_the_commands_of_the_contract() -> None:
-    contract = "join leave status ping nat why punch ip wait config secret demo"
+    contract = "join leave status ping trace nat why punch ip wait config secret demo"
     assert list(COMMANDS) == contract.split()
     output = CliRunner().invoke(overlay, ["--help"]).output
     assert all(f"  {name} " in output for name in COMMANDS)

@@ -13,7 +13,7 @@ import pytest
 
 from overlay.cli import main
 from overlay.cli.render import status_lines
-from overlay.cli.status import rates
+from overlay.cli.status import rates, watch_lines
 from overlay.cli.terminal import Canvas, Pen, columns
 from tests.overlay.control.fake import NONE, RELAY, FakeNode, home, peer, status
 
@@ -211,11 +211,37 @@ def test_watching_as_json_is_one_object_a_line_until_ctrl_c(node: FakeNode) -> N
     argv = [sys.executable, "-m", "overlay", "status", "--watch", "--json"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == node.snapshot
+        assert json.loads(process.stdout.readline()) == node.snapshot | {"changes": []}
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
         assert process.returncode == 0
         assert err == ""
+
+
+CHANGE = {
+    "at": "2026-01-01T14:03:21.500+00:00",
+    "event": "path",
+    "peer": "phone",
+    "text": "phone: via vps -> direct 1.2.3.4:5\x1b[2J",
+}
+
+
+def test_watching_without_a_terminal_is_a_line_a_change(node: FakeNode, capsys: Capture) -> None:
+    node.changes, node.watched_s = [CHANGE, {**CHANGE, "text": "nas left"}], 0.0
+    assert main(["status", "--watch"]) == 3
+    out, err = capsys.readouterr()
+    assert out.count("relay via vps") == 1
+    assert out.splitlines()[-2:] == [
+        "14:03:21 phone: via vps -> direct 1.2.3.4:5\N{REPLACEMENT CHARACTER}[2J",
+        "14:03:21 nas left",
+    ]
+    assert "the node ended" in err
+
+
+def test_the_last_changes_stand_below_the_table() -> None:
+    lines = watch_lines(home(), [CHANGE], Canvas(Pen(colour=False), 30, plain=True), {})
+    assert lines[-2] == "what changed"
+    assert lines[-1] == "14:03:21 phone: via vps -> ..."
 
 
 def test_watching_on_a_terminal_gives_the_screen_back(node: FakeNode) -> None:

@@ -90,7 +90,7 @@ def home() -> Json:
 
 
 class FakeNode:
-    """Answers `status` with `snapshot`, `ping` with `pongs`, `why` with `told`, `leave` by ending."""
+    """Answers `status` with `snapshot`, `ping` with `pongs`, `why` with `told` and so on, `leave` by ending."""
 
     def __init__(self, path: Path, snapshot: Json | None = None, pongs: list[Json] | None = None) -> None:
         self.path = path
@@ -99,6 +99,11 @@ class FakeNode:
         """Replies in turn, without their seq; the last one again and again."""
         self.told: Json = {"text": None, "fix": [], "attempts": []}
         """The answer to `why`."""
+        self.hops: list[Json] = []
+        """The answer to `trace`."""
+        self.changes: list[Json] = []
+        """What `watch` tells of, one after the other; then it is silent for `watched_s` and ends."""
+        self.watched_s = 60.0
         self.undecided: list[str] = []
         """What `nat` could not decide."""
         self.asked: list[Json] = []
@@ -108,6 +113,13 @@ class FakeNode:
         self.asked.append(request)
         if request["do"] == "status":
             yield self.snapshot
+        elif request["do"] == "watch":
+            for changes in [[], *([each] for each in self.changes)]:
+                yield self.snapshot | {"changes": changes}
+                await anyio.sleep(0.005)
+            await anyio.sleep(self.watched_s)
+        elif request["do"] == "trace":
+            yield {"hops": self.hops}
         elif request["do"] == "direct":
             yield {"ok": True}
         elif request["do"] == "leave":

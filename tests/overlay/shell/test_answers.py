@@ -7,12 +7,15 @@ from typing import Any, cast
 
 import pytest
 
-from overlay.errors import NoSuchPeer, UsageError
+from overlay.errors import NoReply, NoSuchPeer, UsageError
 from overlay.node import facts as told
 from overlay.node.core import Node
-from overlay.node.snapshot import Nat, Snapshot
-from overlay.shell.answers import Answers, _is_settled
+from overlay.node.events import Traced
+from overlay.node.snapshot import Hop, Nat, Snapshot
+from overlay.shell import answers as module
+from overlay.shell.answers import FIRST_CHANGES, Answers, _is_settled
 from overlay.shell.loop import Loop
+from overlay.shell.words import Line
 from tests.kit.village import Village
 
 
@@ -112,3 +115,80 @@ def test_an_open_host_that_nobody_measures_is_settled_at_once() -> None:
     assert _is_settled(Nat(type="open"), 0.0)
     assert not _is_settled(Nat(), 0.0)
     assert not _is_settled(Nat(type="open", age_s=9.0), 1.0)
+
+
+HOP = Hop(name="bob", endpoint=None, rtt_ms=1.5, loss=0.0)
+
+
+def answers_of(stage: Stage) -> Answers:
+    return Answers(cast(Loop, stage), lambda: None, asyncio.Event())
+
+
+def test_a_trace_is_asked_of_the_node_and_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob = stage.village.nodes["bob"].node.id
+    monkeypatch.setattr(stage, "tell", stage.told.append)
+
+    async def run() -> list[Any]:
+        answers = answers_of(stage)
+        asking = asyncio.ensure_future(anext(answers.answer({"do": "trace", "peer": bob.hex()})))
+        await asyncio.sleep(0)
+        answers.heard(Traced(bob, 77, ()))
+        answers.heard(Traced(bob, 1, (HOP,)))
+        answers.heard(Traced(bob, 1, ()))
+        return [await asking]
+
+    (reply,) = asyncio.run(run())
+    assert reply == {"hops": [{"name": "bob", "endpoint": None, "rtt_ms": 1.5, "loss": 0.0}]}
+    assert stage.told == [told.TraceAsked(bob, 1)]
+
+
+def test_a_trace_without_end_is_no_reply(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    bob = stage.village.nodes["bob"].node.id
+    monkeypatch.setattr(stage, "tell", stage.told.append)
+    monkeypatch.setattr(module, "TRACED_WITHIN", 0.01)
+    with pytest.raises(NoReply):
+        stage.ask(do="trace", peer=bob.hex())
+    with pytest.raises(NoSuchPeer):
+        stage.ask(do="trace", peer="00" * 32)
+
+
+def test_who_watches_hears_of_a_change_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATCHED_EVERY", 30.0)
+    monkeypatch.setattr(module, "WATCHED_LEAST", 0.01)
+
+    async def run() -> list[dict[str, Any]]:
+        answers = answers_of(stage)
+        for number in range(FIRST_CHANGES + 5):
+            answers.said(Line("path", f"line {number}", "bob"))
+        watching = answers.answer({"do": "watch"})
+        first = await anext(watching)
+        asking = asyncio.ensure_future(anext(watching))
+        await asyncio.sleep(0)
+        answers.said(Line("peer_gone", "bob left", "bob"))
+        second = await asyncio.wait_for(asking, 5.0)
+        await watching.aclose()  # type: ignore[attr-defined]
+        assert answers._bells == []
+        return [first, second]
+
+    first, second = asyncio.run(run())
+    assert [each["text"] for each in first["changes"]] == [f"line {number}" for number in range(5, FIRST_CHANGES + 5)]
+    assert {"schema", "self", "peers", "problems"} < set(first)
+    (change,) = second["changes"]
+    assert (change["event"], change["text"], change["peer"]) == ("peer_gone", "bob left", "bob")
+    assert change["at"][10] == "T"
+
+
+def test_who_watches_sees_it_anew_where_nothing_changes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATCHED_EVERY", 0.02)
+    monkeypatch.setattr(module, "WATCHED_LEAST", 0.01)
+
+    async def run() -> int:
+        count = 0
+        async for reply in answers_of(stage).answer({"do": "watch"}):
+            assert reply["changes"] == []
+            count += 1
+            if count == 3:
+                break
+        return count
+
+    assert asyncio.run(run()) == 3

@@ -86,8 +86,8 @@ def test_the_moment_of_going_direct_is_read_from_join() -> None:
     out = "\n".join(
         [
             line("1.000", "peer_up", "vps", "vps is here: direct 1.2.3.4:5"),
-            line("2.000", "peer_up", "ben", "ben is here: relay via vps"),
-            line("3.250", "path", "ben", "ben: direct 1.2.3.4:5"),
+            line("2.000", "peer_up", "ben", "ben is here: via vps"),
+            line("3.250", "path", "ben", "ben: via vps -> direct 1.2.3.4:5"),
             "half a li",
         ]
     )

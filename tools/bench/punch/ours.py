@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -119,7 +120,7 @@ def turned_direct(process: Process | None) -> float:
         said = _object(line)
         if (
             said.get("event") in ("path", "peer_up")
-            and ": direct" in str(said.get("text", ""))
+            and re.search(r"(:|->) direct ", str(said.get("text", "")))
             and said.get("peer") != "vps"
         ):
             at = datetime.fromisoformat(str(said["at"])).timestamp()
