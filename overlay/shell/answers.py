@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
@@ -93,8 +93,9 @@ class Answers:
             await self._gone.wait()
             yield {"ok": True}
         elif what in ("watch", "ping"):
-            async for reply in self._watch() if what == "watch" else self._ping(request):
-                yield reply
+            async with contextlib.aclosing(self._watch() if what == "watch" else self._ping(request)) as replies:
+                async for reply in replies:
+                    yield reply
         elif what == "trace":
             yield await self._trace(self._peer(request))
         elif what == "nat":
@@ -109,7 +110,7 @@ class Answers:
         else:
             raise UsageError(f"The node does not know the request {what!r}.", "Use the same version of overlay.")
 
-    async def _watch(self) -> AsyncIterator[dict[str, Any]]:
+    async def _watch(self) -> AsyncGenerator[dict[str, Any]]:
         """The snapshot at each change, and each second, with what changed since the last one."""
         bell, shown = asyncio.Event(), max(0, (self._changes[-1][0] if self._changes else 0) - FIRST_CHANGES)
         self._bells.append(bell)
@@ -139,13 +140,13 @@ class Answers:
         self._loop.tell(TraceAsked(peer, token))
         try:
             async with asyncio.timeout(TRACED_WITHIN):
-                return {"hops": msgspec.to_builtins((await future).hops)}
+                return {"hops": [msgspec.to_builtins(hop) for hop in (await future).hops]}
         except TimeoutError:
             raise NoReply("the trace came to no end in time", "try again") from None
         finally:
             self._traces.pop(token, None)
 
-    async def _ping(self, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _ping(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         peer, count, interval = self._ping_words(request)
         sent = received = 0
         clock = asyncio.get_running_loop().time
