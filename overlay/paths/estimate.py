@@ -19,6 +19,11 @@ class RoundTrip:
         self.smoothed: float | None = None
         self.jitter: float | None = None
 
+    @property
+    def deviation(self) -> float | None:
+        """The jitter once enough samples came to mean it; before, it is only a share of the first ones."""
+        return self.jitter if self._samples > SETTLING else None
+
     def sample(self, rtt: float) -> None:
         """Take one measured round trip."""
         self._samples += 1
