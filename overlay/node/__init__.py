@@ -4,6 +4,7 @@ core        the node: settles, rooms in a fixed order until silent
 inbound     frame -> room                outbound   what rooms ask -> frames and plane commands
 outside     this host -> room            happenings what happened in one room -> the others, the plane, people
 rooms       the rooms of a node          relays     who may carry: routing asked with what the others know
+circle      whom to keep sessions with in a large mesh
 problems    what a person should know    report     what `status` shows
 farewell    the end: a word to everybody
 setup       what a node is made of

@@ -13,6 +13,7 @@ from typing import Any
 from overlay.dataplane import port
 from overlay.gossip.record import Record
 from overlay.node import facts as told
+from overlay.node.circle import Circle
 from overlay.node.commands import Command
 from overlay.node.events import Event
 from overlay.node.farewell import Farewell
@@ -41,7 +42,8 @@ class Node:
         self._rooms = Rooms(setup, keygen=keygen, entropy=entropy, now=now)
         self._outbound = Outbound(self._rooms)
         self._inbound = Inbound(self._rooms, self._outbound, self._settle)
-        self._happenings = Happenings(self._rooms, self._outbound)
+        self._circle = Circle(self._rooms)
+        self._happenings = Happenings(self._rooms, self._outbound, self._circle)
         self._farewell = Farewell(self._rooms, self._outbound)
         self._outside = Outside(self._rooms, self._outbound, self._farewell)
         self._outside.start(now=now)
@@ -68,7 +70,7 @@ class Node:
         if self._rooms.left:
             return None
         rooms = self._rooms
-        timed = (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._farewell)
+        timed = (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._farewell)
         moments = [each.next_timeout() for each in timed]
         return min((at for at in moments if at is not None), default=None)
 
@@ -77,7 +79,7 @@ class Node:
         if self._rooms.left:
             return
         rooms = self._rooms
-        for each in (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._farewell):
+        for each in (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._farewell):
             at = each.next_timeout()
             if at is not None and at <= now:
                 each.handle_timeout(now=now)

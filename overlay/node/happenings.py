@@ -12,6 +12,7 @@ from overlay.gossip import facts as gossip_told
 from overlay.gossip.record import RecordEndpoint, RecordLink
 from overlay.gossip.records import decode
 from overlay.node import events as node
+from overlay.node.circle import Circle
 from overlay.node.commands import Configure, StoreAddress, StorePeers
 from overlay.node.nat import to_word
 from overlay.node.outbound import Outbound
@@ -37,9 +38,10 @@ MOST_DEPARTED = 256
 class Happenings:
     """The part of the hall that passes events on."""
 
-    def __init__(self, rooms: Rooms, outbound: Outbound) -> None:
+    def __init__(self, rooms: Rooms, outbound: Outbound, circle: Circle) -> None:
         self._rooms = rooms
         self._outbound = outbound
+        self._circle = circle
         self._answered: dict[Endpoint, None] = dict.fromkeys(reversed(rooms.setup.endpoints))
         self._handlers: dict[type, Callable[..., None]] = {
             session.SessionOpened: self._session_opened,
@@ -59,6 +61,7 @@ class Happenings:
             paths.PathChanged: self._path_changed,
             paths.PeerReached: self._peer_reached,
             paths.PeerSilent: self._peer_silent,
+            paths.Refused: self._refused,
             paths.NeighbourUp: self._neighbour_up,
             paths.NeighbourMoved: self._neighbour_moved,
             paths.NeighbourDown: self._neighbour_down,
@@ -218,7 +221,11 @@ class Happenings:
         rooms.news.append(node.PeerJoined(event.peer, rooms.gossip.name_of(event.peer), path))
 
     def _peer_silent(self, event: paths.PeerSilent, *, now: float) -> None:
+        self._circle.failed(event.peer, now=now)
         self._depart(event.peer, left=False, now=now)
+
+    def _refused(self, event: paths.Refused, *, now: float) -> None:
+        self._circle.failed(event.peer, now=now)
 
     def _depart(self, peer: NodeId, *, left: bool, now: float) -> None:
         rooms, face = self._rooms, self._rooms.faces.get(peer)
@@ -323,6 +330,7 @@ class Happenings:
         if event.first:
             self._store()
 
+            self._circle.stale(now=now)
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
             self._rooms.out.append(port.PutRoute(address, event.peer))
@@ -335,6 +343,8 @@ class Happenings:
         self._depart(event.peer, left=event.left, now=now)
         self._rooms.faces.pop(event.peer, None)
         self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
+        self._rooms.roads.forget(event.peer)
+        self._circle.stale(now=now)
         self._store()
 
     def _conflict(self, event: gossip.Conflict, *, now: float) -> None:

@@ -42,6 +42,7 @@ class Inbound:
             said.Challenge: self._to_paths,
             said.Answer: self._to_paths,
             said.Report: self._to_paths,
+            said.Parting: self._to_paths,
             said.Carried: self._carried,
             said.OpenCircuit: self._circuit,
             said.CircuitOpened: self._circuit,

@@ -53,6 +53,7 @@ class Outbound:
             paths.SendOn: self._send_on,
             paths.UseRoutes: self._use_routes,
             paths.GiveUpWaiting: self._give_up,
+            paths.EndSession: self._end_session,
             SendDatagram: self._as_it_is,
             OpenSockets: self._as_it_is,
             CloseSocket: self._as_it_is,
@@ -221,4 +222,7 @@ class Outbound:
         self._rooms.out.append(port.PutWay(command.peer, ways))
 
     def _give_up(self, command: paths.GiveUpWaiting, *, now: float) -> None:
+    def _end_session(self, command: paths.EndSession, *, now: float) -> None:
+        self._rooms.session.tell(session_told.PeerLeft(command.peer), now=now)
+
         self._rooms.out.append(port.DropWaiting(command.peer))

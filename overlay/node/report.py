@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from overlay.node import snapshot as shown
+from overlay.node.circle import is_far
 from overlay.node.nat import describe, from_word
 from overlay.node.rooms import Rooms
 from overlay.paths.events import PathView
@@ -122,6 +123,9 @@ def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         state = "connected"
     elif node in rooms.departed:
         state = "gone"
+    elif is_far(rooms, node, now=now):
+        # Its record is here and nobody says that it fell silent: it is reached when it is wanted.
+        state = "connected"
     else:
         state = "connecting"
     return shown.Peer(

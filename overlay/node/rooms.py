@@ -19,6 +19,8 @@ from overlay.node.setup import Setup
 from overlay.paths.paths import Paths
 from overlay.relay.commands import Forward
 from overlay.relay.relay import Relay
+from overlay.routing.neighbours import Chosen
+from overlay.routing.roads import Roads
 from overlay.session.events import SessionOpened
 from overlay.session.sessions import Sessions
 from overlay.values import Label, NodeId
@@ -48,6 +50,7 @@ class Rooms:
         self.setup = setup
         self.own = setup.identity.id
         self.started = now
+        self.entropy = entropy
         self.relay_on = setup.relay
         self.stun = setup.stun
         self.out: deque[Command] = deque()
@@ -68,6 +71,8 @@ class Rooms:
         self.heard: dict[NodeId, float] = {}
         """When gossip was last told that a peer is there."""
         self.departed: dict[NodeId, Departed] = {}
+        self.chosen: Chosen | None = None
+        """Whom we chose to keep sessions with; None: everybody, the mesh is small."""
         self.counters = Counters({}, {}, {})
         self.used: dict[Label, int] = {}
         """Bytes by circuit label since `relay` was last told."""

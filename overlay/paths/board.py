@@ -11,6 +11,7 @@ from overlay.paths import events as happened
 from overlay.paths.endpoints import Surroundings
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
+from overlay.paths.sparse import Sparse
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId, guess_source
 from punch.commands import CloseSocket
@@ -87,6 +88,9 @@ class Board:
         self.news: deque[happened.Event] = deque()
         self.drops: dict[str, int] = {}
         self.leaving = False
+        self.wanted = Sparse()
+        self.root = bytes(8)
+        """What keepalives say of the records held here."""
         self._knocks: dict[str, TokenBucket] = {}
 
     def may_knock(self, endpoint: Endpoint, *, packets: int = 1, now: float) -> bool:
@@ -226,7 +230,8 @@ class Board:
             self.turned.append((peer.node, after is not None))
         self.self_view_changed()
         for other in self.peers.values():
-            if after is not None and before is None and other.known and not other.current and other is not peer:
+            lacking = other.known and not other.current and other is not peer
+            if after is not None and before is None and lacking and self.wanted.wants(other, now=now):
                 self.timers.set((Timer.REACH, other.node), now)
             if peer.node in other.current or (not other.current and peer.node in other.ways):
                 self.settle(other, now=now)

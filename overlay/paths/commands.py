@@ -82,6 +82,12 @@ class UseRoutes(Struct, frozen=True):
     routes: tuple[Route, ...]
 
 
+class EndSession(Struct, frozen=True):
+    """Forget the keys of `peer`: neither end wants the session, and it stays a member."""
+
+    peer: NodeId
+
+
 class GiveUpWaiting(Struct, frozen=True):
     """No way to `peer` was found in time: discard what is held."""
 
@@ -98,6 +104,7 @@ Command = (
     | SendOn
     | UseRoutes
     | GiveUpWaiting
+    | EndSession
     | SendDatagram
     | OpenSockets
     | CloseSocket

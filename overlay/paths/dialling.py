@@ -180,9 +180,12 @@ class Dialling:
 
     def session_down(self, peer: Peer, *, now: float) -> None:
         """A session is gone: its addresses are due again, and so is the member."""
-        for dial in self._dials.lost(peer.node):
-            self._retry_later(dial, now=now)
-        if self._dials and not any(each.session for each in self._board.peers.values()):
+        alone = not any(each.session for each in self._board.peers.values())
+        if alone or not self._board.wanted.is_released(peer):
+            # The address of one that let us go waits until nobody else is there.
+            for dial in self._dials.lost(peer.node, all_of_them=alone):
+                self._retry_later(dial, now=now)
+        if self._dials and alone:
             self._board.timers.set((Timer.NOBODY, None), now + NOBODY_AFTER)
         if peer.known:
             self.reach_soon(peer, now=now)
@@ -190,13 +193,15 @@ class Dialling:
     # --- members ---
 
     def reach_soon(self, peer: Peer, *, now: float) -> None:
-        """A member without a session: start trying at once, unless already trying."""
-        if self._board.timers.get((Timer.REACH, peer.node)) is None:
+        """A member without a session: start trying at once, unless already trying, if it is wanted."""
+        if self._board.wanted.wants(peer, now=now) and self._board.timers.get((Timer.REACH, peer.node)) is None:
             self._board.timers.set((Timer.REACH, peer.node), now)
 
     def reach(self, peer: Peer, *, now: float) -> None:
         """One attempt to get a session with a member, or a way to it: over a relay first, then directly."""
         if (peer.session and peer.current) or not peer.known or self._board.leaving:
+            return
+        if not self._board.wanted.wants(peer, now=now):
             return
         peer.dialled_direct = False
         self._proving.try_endpoints(peer, now=now)
@@ -253,6 +258,7 @@ class Dialling:
 
     def traffic_waiting(self, peer: Peer, *, now: float) -> None:
         """Somebody wants the peer now."""
+        peer.user_at = max(peer.user_at, now)
         if peer.routes:
             self._board.out.append(do.UseRoutes(peer.node, peer.routes))
             return
@@ -260,7 +266,7 @@ class Dialling:
         if peer.session:
             self._board.out.append(do.FindRelay(peer.node))
             self._proving.try_endpoints(peer, now=now)
-        elif peer.known and peer.tries > 1:
+        elif peer.known and (peer.tries > 1 or self._board.timers.get((Timer.REACH, peer.node)) is None):
             peer.tries = 0
             self._board.timers.set((Timer.REACH, peer.node), now)
 

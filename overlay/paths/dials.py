@@ -71,9 +71,10 @@ class Dials:
         """Dials under way to `endpoint`."""
         return [dial for dial in self._dials.values() if endpoint in dial.endpoints]
 
-    def lost(self, peer: NodeId) -> list[Dial]:
-        """The dials whose holder `peer` was: due again."""
-        freed = [dial for dial in self._dials.values() if dial.holder == peer]
+    def lost(self, peer: NodeId, *, all_of_them: bool = False) -> list[Dial]:
+        """The dials whose holder `peer` was: due again. `all_of_them`: nobody else is a holder any more either."""
+        held = [dial for dial in self._dials.values() if dial.holder is not None]
+        freed = [dial for dial in held if all_of_them or dial.holder == peer]
         for dial in freed:
             dial.holder = None
             dial.tries = 0

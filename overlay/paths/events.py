@@ -37,6 +37,12 @@ class PeerSilent(Struct, frozen=True):
     peer: NodeId
 
 
+class Refused(Struct, frozen=True):
+    """`peer` has as many sessions as it takes: another must be chosen."""
+
+    peer: NodeId
+
+
 class NeighbourUp(Struct, frozen=True):
     """A direct way to `peer` is proven."""
 
@@ -104,6 +110,7 @@ Event = (
     PathChanged
     | PeerReached
     | PeerSilent
+    | Refused
     | NeighbourUp
     | NeighbourMoved
     | NeighbourDown

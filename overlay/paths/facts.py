@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.values import Direct, Label, Link, NodeId
-from overlay.wire.messages import Answer, Challenge, Ping, Pong, Report
+from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong, Report
 from punch.config import Mode, PunchConfig, StunConfig
 from punch.facts import SendFailed as SendFailed
 from punch.facts import SocketClosed as SocketClosed
@@ -14,7 +14,7 @@ from punch.facts import SocketOpened as SocketOpened
 from punch.signals import Signal
 from punch.values import Endpoint
 
-WayMessage = Ping | Pong | Challenge | Answer | Report
+WayMessage = Ping | Pong | Challenge | Answer | Report | Parting
 """Messages about ways."""
 
 Where = Direct | NodeId
@@ -57,6 +57,25 @@ class MemberForgotten(Struct, frozen=True):
     """A member left or expired: nothing is kept for it."""
 
     peer: NodeId
+
+
+class Wanted(Struct, frozen=True):
+    """Members to have sessions with, beside those with user traffic; None: all of them."""
+
+    peers: tuple[NodeId, ...] | None
+
+
+class LetGo(Struct, frozen=True):
+    """The session with `peer` is not wanted; `full`: it ends even if the other end wants it."""
+
+    peer: NodeId
+    full: bool = False
+
+
+class RootChanged(Struct, frozen=True):
+    """What keepalives say of the records held here."""
+
+    root: bytes
 
 
 class SessionUp(Struct, frozen=True):
@@ -231,6 +250,9 @@ Fact = (
     | MemberForgotten
     | SessionUp
     | SessionDown
+    | Wanted
+    | LetGo
+    | RootChanged
     | DialEnded
     | RelaysFound
     | CircuitReady

@@ -15,6 +15,7 @@ from overlay.paths.board import Board, Timer
 from overlay.paths.dialling import Dialling
 from overlay.paths.endpoints import Network, own_endpoints
 from overlay.paths.facts import Where
+from overlay.paths.keeping import Keeping
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.punching import Punching
@@ -23,7 +24,7 @@ from overlay.paths.sockets import Sockets
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
-from overlay.wire.messages import Answer, Challenge, Ping, Pong
+from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong
 from punch.addresses import scope
 from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint, SocketId, parse_endpoint
@@ -50,6 +51,7 @@ class Paths:
         self._proving = Proving(self._board)
         self._dialling = Dialling(self._board, self._proving)
         self._upkeep = Upkeep(self._board, self._proving, self._dialling)
+        self._keeping = Keeping(self._board)
         self._sightings = Sightings(self._board)
         self._punching = Punching(
             self._board, self._proving, self._sightings, punch=punch, stun=stun, entropy=entropy, now=now
@@ -74,6 +76,9 @@ class Paths:
             told.Resolved: self._resolved,
             told.MemberKnown: self._member_known,
             told.MemberForgotten: self._member_forgotten,
+            told.Wanted: self._keeping.wanted,
+            told.LetGo: self._keeping.let_go,
+            told.RootChanged: self._root_changed,
             told.SessionUp: self._session_up,
             told.SessionDown: self._session_down,
             told.DialEnded: self._dialling.ended,
@@ -192,6 +197,11 @@ class Paths:
         ways = peer.ways.values() if peer is not None and peer.session else ()
         return tuple(way.where.endpoint for way in ways if way.proven and isinstance(way.where, Direct))
 
+    def wants(self, node: NodeId, *, now: float) -> bool:
+        """Whether a session with a peer is wanted: all are in a small mesh."""
+        peer = self._board.peers.get(node)
+        return peer is None or self._board.wanted.wants(peer, now=now)
+
     def sessions(self) -> list[NodeId]:
         """Peers with a session."""
         return [peer.node for peer in self._board.peers.values() if peer.session]
@@ -298,11 +308,16 @@ class Paths:
         peer.reached = False
         self._end_session(peer, now=now)
         self._dialling.session_down(peer, now=now)
+        self._board.wanted.forget(fact.peer)
         del self._board.peers[fact.peer]
+
+    def _root_changed(self, fact: told.RootChanged, *, now: float) -> None:
+        self._board.root = fact.root
 
     def _session_up(self, fact: told.SessionUp, *, now: float) -> None:
         peer = self._board.peer(fact.peer)
         peer.session, peer.session_at = True, now
+        self._board.wanted.opened(peer)
         peer.label = fact.label
         peer.loss.reset()
         peer.reported = (0, 0, 0)
@@ -349,7 +364,8 @@ class Paths:
         self._punching.peer_down(peer.node, now=now)
         if peer.reached:
             peer.reached = False
-            self._board.news.append(happened.PeerSilent(peer.node))
+            if not self._board.wanted.is_released(peer):
+                self._board.news.append(happened.PeerSilent(peer.node))
         for timer in (Timer.KEEPALIVE, Timer.SILENCE, Timer.REDIAL, Timer.REACH):
             self._board.timers.clear((timer, peer.node))
         self._board.settle(peer, now=now)
@@ -401,6 +417,8 @@ class Paths:
             self._upkeep.pinged(peer, fact.where, message)
         elif isinstance(message, Pong):
             self._upkeep.ponged(peer, fact.where, message, now=now)
+        elif isinstance(message, Parting):
+            self._keeping.parted(peer, message, now=now)
         else:
             self._upkeep.reported(peer, message, now=now)
 

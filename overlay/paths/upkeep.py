@@ -35,8 +35,6 @@ UNREPORTED_AFTER = 3.0
 all that goes this way is."""
 RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
-ROOT = bytes(8)
-"""Gossip's root; anti-entropy comes with the mesh."""
 PONG_SIZE = 64
 """Bytes of a sealed Pong at most."""
 MOST_PINGS = 64
@@ -122,13 +120,13 @@ class Upkeep:
             if token is not None:
                 self._dialling.traffic_waiting(peer, now=now)
             return
-        self._board.out.append(do.SendOn(peer.node, way.where, Ping(req, ROOT)))
+        self._board.out.append(do.SendOn(peer.node, way.where, Ping(req, self._board.root)))
 
     def pinged(self, peer: Peer, where: Where, message: Ping) -> None:
         """Answer where RTT is wanted."""
         way = peer.ways.get(where)
         if message.req and (way is None or way.spend(PONG_SIZE)):
-            self._board.out.append(do.SendOn(peer.node, where, Pong(message.req, ROOT)))
+            self._board.out.append(do.SendOn(peer.node, where, Pong(message.req, self._board.root)))
 
     def ponged(self, peer: Peer, where: Where, message: Pong, *, now: float) -> None:
         """Take the round trip."""
