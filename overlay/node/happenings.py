@@ -256,7 +256,7 @@ class Happenings:
     def _self_view(self, event: paths.SelfViewChanged, *, now: float) -> None:
         rooms = self._rooms
         endpoints = tuple(RecordEndpoint(str(each), kind) for each, kind in rooms.paths.own_endpoints())
-        links = tuple(RecordLink(peer, cost) for peer, cost in links_now(rooms))
+        links = tuple(RecordLink(peer, cost) for peer, cost in links_now(rooms, now=now))
         nat = to_word(rooms.paths.punching.profile)
         rooms.gossip.tell(gossip_told.SelfChanged(endpoints, links, rooms.relay_on, nat), now=now)
 
@@ -326,11 +326,13 @@ class Happenings:
             except ValueError:
                 self._rooms.drop("record_endpoint")
         self._rooms.faces[event.record.id] = (event.name, event.record)
+        links = tuple((link.node, link.cost) for link in event.record.links)
+        self._rooms.roads.learn(event.record.id, links, relay=event.record.relay)
         self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
         if event.first:
+            self._circle.stale(now=now)
             self._store()
 
-            self._circle.stale(now=now)
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
             self._rooms.out.append(port.PutRoute(address, event.peer))
@@ -341,10 +343,10 @@ class Happenings:
 
     def _member_gone(self, event: gossip.MemberGone, *, now: float) -> None:
         self._depart(event.peer, left=event.left, now=now)
-        self._rooms.faces.pop(event.peer, None)
-        self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
         self._rooms.roads.forget(event.peer)
         self._circle.stale(now=now)
+        self._rooms.faces.pop(event.peer, None)
+        self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
         self._store()
 
     def _conflict(self, event: gossip.Conflict, *, now: float) -> None:

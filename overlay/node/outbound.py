@@ -198,8 +198,9 @@ class Outbound:
         self._rooms.session.tell(session_told.DialDropped(command.link), now=now)
 
     def _find_relay(self, command: paths.FindRelay, *, now: float) -> None:
-        relays = find_relays(self._rooms, command.peer, now=now)
-        self._rooms.paths.tell(paths_told.RelaysFound(command.peer, relays), now=now)
+        found = find_relays(self._rooms, command.peer, now=now)
+        relays, costs = tuple(each.relay for each in found), tuple(each.cost_ms for each in found)
+        self._rooms.paths.tell(paths_told.RelaysFound(command.peer, relays, costs), now=now)
 
     def _want_circuit(self, command: paths.WantCircuit, *, now: float) -> None:
         self._rooms.relay.tell(relay_told.CircuitWanted(command.peer, command.relay), now=now)
@@ -221,8 +222,8 @@ class Outbound:
         )
         self._rooms.out.append(port.PutWay(command.peer, ways))
 
-    def _give_up(self, command: paths.GiveUpWaiting, *, now: float) -> None:
     def _end_session(self, command: paths.EndSession, *, now: float) -> None:
         self._rooms.session.tell(session_told.PeerLeft(command.peer), now=now)
 
+    def _give_up(self, command: paths.GiveUpWaiting, *, now: float) -> None:
         self._rooms.out.append(port.DropWaiting(command.peer))

@@ -80,6 +80,7 @@ class Rooms:
         """(to, about, host) -> how often and when last we said that we hear that member from that host."""
         self.drops: dict[str, int] = {}
         self.left = False
+        self.roads = Roads(self.own)
         self.partial = Reassembly()
         self.gossip = _gossip(setup, entropy=entropy, now=now)
         self.session = _sessions(setup, self.gossip, keygen=keygen, entropy=entropy, now=now)

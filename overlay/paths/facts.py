@@ -104,10 +104,12 @@ class DialEnded(Struct, frozen=True):
 
 
 class RelaysFound(Struct, frozen=True):
-    """The answer to FindRelay: who may carry to `peer`, best first."""
+    """The answer to FindRelay, or unasked when the ranking changed: who may carry to `peer`, best first."""
 
     peer: NodeId
     relays: tuple[NodeId, ...]
+    costs_ms: tuple[float, ...] = ()
+    """What the whole way costs over each, weighed alike for what records say and what was measured."""
 
 
 class CircuitReady(Struct, frozen=True):
@@ -248,11 +250,11 @@ Fact = (
     | Resolved
     | MemberKnown
     | MemberForgotten
-    | SessionUp
-    | SessionDown
     | Wanted
     | LetGo
     | RootChanged
+    | SessionUp
+    | SessionDown
     | DialEnded
     | RelaysFound
     | CircuitReady

@@ -20,11 +20,24 @@ class Neighbour(Struct, frozen=True):
     """0..1; None: not measured yet, counts as none."""
     relay: bool
     """Its record says that it carries for others."""
+    jitter_ms: float | None = None
+    """Mean deviation of its round trips; None: too few were measured."""
 
 
-class Target(Struct, frozen=True):
-    """A member as its record describes it."""
+class Stated(Struct, frozen=True):
+    """What routing reads in a member's record."""
 
-    id: NodeId
     links: tuple[Listed, ...]
-    """Whom it lists; empty while nothing is known."""
+    """Through whom it can be reached, at costs of 0..MAX_COST: nobody else's word makes a link to it."""
+    relay: bool
+    """It carries for others."""
+
+
+class Candidate(Struct, frozen=True):
+    """A neighbour that may carry to a target."""
+
+    relay: NodeId
+    cost_ms: float
+    """Of the whole way, weighed: our link, and what records say of the rest or what was measured over it."""
+    through: tuple[NodeId, ...]
+    """The relays as the records have it, `relay` first; the first one alone where nothing is known of the rest."""
