@@ -232,7 +232,8 @@ class Happenings:
         known = rooms.departed.get(peer)
         if face is not None and (known is None or left):
             name, record = face
-            rooms.departed[peer] = Departed(name, record, now)
+            met = rooms.paths.peer(peer)
+            rooms.departed[peer] = Departed(name, record, now, left, met.heard_at if met is not None else None)
             while len(rooms.departed) > MOST_DEPARTED:
                 del rooms.departed[next(iter(rooms.departed))]
             rooms.news.append(node.PeerGone(peer, name, left))

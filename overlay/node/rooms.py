@@ -41,6 +41,10 @@ class Departed(Struct, frozen=True):
     name: str
     record: Record
     since: float
+    left: bool = False
+    """It said so."""
+    heard_at: float | None = None
+    """When something of it was last heard."""
 
 
 class Rooms:

@@ -74,6 +74,48 @@ class Hop(Struct, frozen=True, kw_only=True):
     """0..1, of the questions asked of that hop."""
 
 
+class KnownWay(Struct, frozen=True, kw_only=True):
+    """One way to a peer, as `overlay why` shows it."""
+
+    kind: str
+    """direct or relay."""
+    endpoint: str | None
+    """Where our datagrams go."""
+    via: list[str]
+    state: str
+    """used; both: used together with another; spare: proven and kept; doubtful: sent on it and nothing comes back; bad:
+    alive, and it loses too much; unproven."""
+    rtt_ms: float | None
+    jitter_ms: float | None
+    loss: float | None
+    """0..1, as measured on this way; None: not measured."""
+    heard_s: float | None
+    """Since when nothing was heard on it."""
+
+
+class KnownRelay(Struct, frozen=True, kw_only=True):
+    """A member that may carry to a peer, as `overlay why` shows it; the cheapest first."""
+
+    name: str
+    via: list[str]
+    """The relays on the way, this one first."""
+    state: str
+    """carries; spare: could carry; refused: would not, within the last minute; off: does not carry for others."""
+    here_ms: float | None
+    """Cost from here to it: RTT with a penalty for loss and jitter."""
+    there_ms: float | None
+    """Cost from it to the peer: what the peer's record says, or what a circuit measured."""
+
+
+class Explained(Struct, frozen=True, kw_only=True):
+    """The ways to a peer, and who may carry to it."""
+
+    ways: list[KnownWay]
+    relays: list[KnownRelay]
+    far: bool = False
+    """A member of a large mesh that needs no session now: one opens when it is used."""
+
+
 class PunchState(Struct, frozen=True, kw_only=True):
     """How the search for a direct path goes."""
 
@@ -111,6 +153,10 @@ class Peer(Struct, frozen=True, kw_only=True):
     punch: PunchState
     loss_inside: float | None = None
     """Of the packets inside, after loss control; 0..1 of the last 30 s."""
+    gone: str | None = None
+    """How it went: left or silent; None: it is here."""
+    gone_s: float | None = None
+    """When that was."""
 
 
 class Punch(Struct, frozen=True, kw_only=True):
