@@ -1,10 +1,14 @@
-"""`python -m tools.natlab NAT.json`: translates on a TUN until it is ended; NAT.json is an overlay.lab UserspaceNat."""
+"""`python -m tools.natlab NAT.json`: translates on a TUN until it is ended; NAT.json is an overlay.lab UserspaceNat.
+
+SIGHUP: every mapping is forgotten, as if the router had restarted.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -30,10 +34,13 @@ def run(told: UserspaceNat) -> None:
     translator = Translator(told)
     readable = select.poll()
     readable.register(fd, select.POLLIN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     print("ready", flush=True)
     due = time.monotonic()
     while True:
         now = time.monotonic()
+        if signal.sigtimedwait({signal.SIGHUP}, 0) is not None:
+            translator.forget()
         if now >= due:
             write(Path(told.counters), msgspec.json.encode(translator.entries(now=now)))
             due = now + EVERY

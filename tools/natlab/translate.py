@@ -62,6 +62,11 @@ class Translator:
                 passed = nat.inward(passed, now=now)
         return None if passed is None else _rewritten(packet, seen, passed.source, passed.to)
 
+    def forget(self) -> None:
+        """Lose every mapping, as a router does that restarts."""
+        for nat in self._nats.values():
+            nat.become(nat.model)
+
     def _is_inside(self, host: str) -> bool:
         known = self._seen_hosts.get(host)
         if known is None:

@@ -59,3 +59,13 @@ def test_what_cannot_be_translated_is_counted() -> None:
     box = nat(NatModel())
     assert box.handle(b"\x60" + bytes(60), now=0.0) is None
     assert box.entries(now=0.0).counts == {"not_translatable": 1}
+
+
+def test_a_router_that_restarts_has_forgotten_everything() -> None:
+    box = nat(NatModel(allocator="uniform"))
+    before = ends(box.handle(packet(UDP, udp(ANNA, 5000), udp(VPS, 9), b""), now=0.0))
+    assert before
+    box.forget()
+    assert box.entries(now=0.0).alive == 0
+    assert box.handle(packet(UDP, udp(VPS, 9), before[0], b""), now=0.1) is None
+    assert ends(box.handle(packet(UDP, udp(ANNA, 5000), udp(VPS, 9), b""), now=0.2)) != before
