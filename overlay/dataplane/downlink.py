@@ -25,12 +25,16 @@ from overlay.dataplane.rows import Link, OpenKey, Peer
 from overlay.dataplane.runs import join, like_first
 from overlay.dataplane.tables import Tables
 from overlay.values import NodeId
-from overlay.wire.frame import CONTROL, DATA, HEADER, HEADER_SIZE, MAX_SLICES, PROBE_ANSWER, SLICED
+from overlay.wire.frame import CONTROL, DATA, HEADER, HEADER_SIZE, MAX_SLICES, PROBE_ANSWER, SLICED, is_parity
 from overlay.wire.reassembly import Reassembly
 from punch.values import Endpoint, SocketId
 
 TOLD_EVERY = 1.0
 """Seconds between two CameFrom of the same source."""
+TIDY_EVERY = 0.05
+"""Seconds between two looks at what waited too long, while something comes in."""
+SAID_EVERY = 0.2
+"""Seconds between two LossSeen of a peer."""
 STRAYS = 64
 """Sources of a peer remembered for that."""
 FAILURES, FAILURE_TIME = 3, 1.0
@@ -56,7 +60,9 @@ class Downlink:
         self._partial = Reassembly()
         self.frames: list[Frame] = []
         """For the hall, oldest first; whoever pumps takes them away."""
-        self._now = 0.0
+        self._now = self._tidied = 0.0
+        self._lossy: dict[Peer, None] = {}
+        """Peers that are to be told of, in the order they missed something."""
         self._via = SocketId(0)
         self._address: Address = None
         self._inlet: Inlet | None = None
@@ -65,6 +71,8 @@ class Downlink:
         """Read at most `budget` batches of a socket; whether it may have more."""
         self._now = now
         self._inlet = inlet
+        if now - self._tidied >= TIDY_EVERY:
+            self._expire(now)
         receive, into, room = inlet.recvmsg_into, self._into, inlet.room
         for _ in range(budget):
             try:
@@ -86,11 +94,37 @@ class Downlink:
         return True
 
     def tidy(self, *, now: float) -> None:
-        """Give up envelopes whose slices did not come."""
-        for session in self._partial.expire(now):
-            peer = self._tables.peers.get(NodeId(session)) if isinstance(session, bytes) else None
-            if peer is not None:
-                peer.counters.incomplete += 1
+        """Give up envelopes whose slices did not come, and count those that never opened."""
+        self._expire(now)
+        for peer in self._tables.peers.values():
+            self._judge(peer, now)
+
+    def _expire(self, now: float) -> None:
+        """Count slices that are missed by now."""
+        self._tidied = now
+        for each in self._partial.expire(now):
+            peer = self._tables.peers.get(NodeId(each.session)) if isinstance(each.session, bytes) else None
+            if peer is None or not isinstance(each.key, tuple):
+                continue
+            _, epoch, counter, *_ = each.key
+            key = peer.open_keys.get(epoch)
+            if each.whole or (key is not None and key.gave_up(counter)):
+                peer.counters.slices += each.came
+                peer.counters.missed += each.missed
+                self._lossy[peer] = None
+        for peer in [peer for peer in self._lossy if now - peer.loss_said >= SAID_EVERY]:
+            del self._lossy[peer]
+            peer.loss_said = now
+            self._judge(peer, now)
+            self._tables.facts.append(port.LossSeen(peer.id, self._tables.counted(peer)))
+
+    @staticmethod
+    def _judge(peer: Peer, now: float) -> None:
+        """Count envelopes that never opened; of those that vanished whole at least a slice is missed."""
+        for key in peer.open_keys.values():
+            lost, vanished = key.judge(now=now)
+            peer.counters.incomplete += lost
+            peer.counters.missed += vanished
 
     @property
     def drops(self) -> dict[str, int]:
@@ -170,8 +204,13 @@ class Downlink:
         peer = link.peer
         assert peer is not None
         key = peer.open_keys.get(epoch)
-        if key is None or key.window.seen(counter):
-            self._tables.drop("replayed" if key is not None else "epoch_unknown")
+        if key is None:
+            self._tables.drop("epoch_unknown")
+            return stop
+        path = (label, epoch, counter, count, self._via, self._address)
+        if key.window.seen(counter):
+            if not self._partial.late(path, index) and not is_parity(index, count):
+                self._tables.drop("replayed")
             return stop
         opener, size = self._opener, stop - at
         if index == 0 and 0 < count <= MAX_SLICES:
@@ -185,11 +224,14 @@ class Downlink:
                 if count == 1:
                     self._failed(peer)
                     return stop
-        path = (label, epoch, counter, count, self._via, self._address)
         body = opener.view[at + HEADER_SIZE : stop]
         whole = self._partial.add(path, index, count, body, session=peer.id, now=self._now)
-        if whole is not None and not self._open(link, peer, key, head, whole, len(whole)):
-            self._failed(peer)
+        if whole is not None:
+            if self._open(link, peer, key, head, whole, len(whole)):
+                peer.counters.slices += self._partial.came - count
+                peer.counters.rebuilt += self._partial.rebuilt
+            else:
+                self._failed(peer)
         return stop
 
     def _ends_with(self, head: tuple[int, ...], last: int) -> bool:
@@ -201,7 +243,7 @@ class Downlink:
         self, link: Link, peer: Peer, key: OpenKey, head: tuple[int, ...], sealed: memoryview | bytes, received: int
     ) -> bool:
         """Open an envelope, count it, look where it came from, deliver its records; False: the tag did not verify."""
-        _, _, _, epoch, _, counter = head
+        _, _, count, epoch, _, counter = head
         size = self._opener.open(key, epoch, counter, sealed)
         if size < 0:
             return False
@@ -209,6 +251,7 @@ class Downlink:
         highest = counter > window.highest and epoch == peer.newest
         window.mark(counter)
         counters.complete += 1
+        counters.slices += count
         counters.last_rx = self._now
         if highest and not link.circuit:
             lanes = peer.lanes
@@ -249,7 +292,10 @@ class Downlink:
         routes, selves, write = self._routes, tables.selves, self._write
         at = delivered = 0
         while at < end:
-            size = _length.unpack_from(buffer, at)[0] if end - at >= LENGTH else end
+            if end - at >= LENGTH:
+                size = _length.unpack_from(buffer, at)[0]
+            else:
+                size = end if any(buffer[at:end]) else 0
             at += LENGTH
             stop = at + size
             if not size:

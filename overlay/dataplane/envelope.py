@@ -5,6 +5,9 @@ records    | u32 length | virtio-net header 10 | IP packet | u32 length | ...   
 sealed     | ciphertext ..................................................| tag 16 |
    | cut
 datagrams  | header 16 | slice 0 | header 16 | slice 1 | ... | header 16 | last slice |   one UDP_SEGMENT send
+
+With parity slices behind it, an envelope is padded to slices that are all alike, as small as their number allows: the
+padding is some bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import struct
 from overlay.dataplane.abi import VNET
 from overlay.dataplane.rows import Lane, OpenKey, Peer
 from overlay.sealing import LARGEST_TAG, InvalidTag
-from overlay.wire.frame import HEADER_SIZE, MAX_SLICES
+from overlay.wire.frame import HEADER_SIZE, MAX_SLICES, PARITIES
+from overlay.wire.parity import parity
 
 LENGTH = 4
 """Bytes of a record's length."""
@@ -28,21 +32,25 @@ SPENT = 1 << 32
 """Envelopes under one key (protocol section 4)."""
 
 _counter = struct.Struct("<Q")
+_WORD = 4
+"""A relay swaps labels of a whole batch at once where datagrams are whole words."""
 
 
 class Sealer:
     """Seals one envelope at a time and lays it out as datagrams."""
 
     def __init__(self) -> None:
-        self._frame = memoryview(bytearray(HEADER_SIZE + LARGEST + LARGEST_TAG + LENGTH))
+        self._frame = memoryview(bytearray(HEADER_SIZE + LARGEST + LARGEST_TAG + LENGTH + _WORD * MAX_SLICES))
         """Room for a header, then the sealed envelope: one of one slice is a datagram as it lies there."""
         self._sealed = self._frame[HEADER_SIZE:]
         self._nonce = bytearray(12)
         self._counter = bytearray(8)
         """The second half of every header."""
         self._lane: Lane | None = None
-        self._size = self._body = 0
-        """What was laid out last: lane, sealed size, slice size."""
+        self._shape = (0, 0, 0)
+        """What was laid out last: lane; sealed size, slice size, parity slices."""
+        self._parity = memoryview(bytearray(PARITIES[-1] << 16))
+        """The parity slices of the present envelope."""
         self._layout: list[bytes | bytearray | memoryview] = []
         """First half of a header, counter, slice, in turn."""
         self._slices: dict[int, list[memoryview]] = {}
@@ -62,8 +70,28 @@ class Sealer:
         peer.encrypt_into(self._nonce, records, peer.aad, self._sealed[:size])
         return size
 
-    def cut(self, lane: Lane, epoch: int, counter: int, size: int, body: int) -> memoryview | bytes:
-        """The datagrams of the sealed envelope on this lane, one after the other, slices of `body` bytes.
+    def pad(self, peer: Peer, records: memoryview | bytearray) -> tuple[memoryview | bytearray, int, int]:
+        """The records of an envelope with parity, padded to whole slices; the size of a slice, the parity slices."""
+        size = len(records) + peer.tag
+        count = -(-size // peer.body)
+        if count == 1:
+            return records, peer.body, 1
+        even = -(-size // (count * _WORD)) * _WORD
+        body = min(peer.body, even)
+        k = peer.afford(size, count, body)
+        if k:
+            records = bytearray(records)
+            records += bytes(count * body - size)
+        return records, body, k
+
+    def guard(self, size: int, body: int, k: int) -> None:
+        """Make the `k` parity slices of the sealed envelope, which is one of whole slices."""
+        if size > body:
+            self._parity[: k * body] = parity(self._sealed[:size], body, k)
+
+    def cut(self, lane: Lane, epoch: int, counter: int, size: int, body: int, k: int = 0) -> memoryview | bytes:
+        """The datagrams of the sealed envelope on this lane, one after the other, slices of `body` bytes; `k` parity
+        slices behind them, as `guard` made them.
 
         Where that is a view it is valid until the next call.
         """
@@ -74,24 +102,25 @@ class Sealer:
             frame = self._frame
             frame[:8] = lane.single
             _counter.pack_into(frame, 8, counter)
-            return frame[: HEADER_SIZE + size]
-        if lane is not self._lane or size != self._size or body != self._body:
-            self._lay_out(lane, size, body)
+            once = frame[: HEADER_SIZE + size]
+            return b"".join((once, lane.double, once[8:])) if k else once
+        if lane is not self._lane or self._shape != (size, body, k):
+            self._lay_out(lane, size, body, k)
         _counter.pack_into(self._counter, 0, counter)
         return b"".join(self._layout)
 
-    def _lay_out(self, lane: Lane, size: int, body: int) -> None:
+    def _lay_out(self, lane: Lane, size: int, body: int, k: int) -> None:
         """List what an envelope of this size on this lane is made of; bulk goes in envelopes that are all alike."""
         count = -(-size // body)
-        self._lane, self._size, self._body = lane, size, body
+        self._lane, self._shape = lane, (size, body, k)
         slices = self._slices.get(body)
         if slices is None:
             starts = range(0, body * MAX_SLICES, body)
             slices = _kept(self._slices, body, [self._sealed[at : at + body] for at in starts])
-        layout: list[bytes | bytearray | memoryview] = [self._counter] * (3 * count)
-        layout[::3] = lane.heads(count)
-        layout[2::3] = slices[:count]
-        layout[-1] = self._sealed[(count - 1) * body : size]
+        layout: list[bytes | bytearray | memoryview] = [self._counter] * (3 * (count + k))
+        layout[::3] = lane.heads(count, k)
+        layout[2::3] = [*slices[:count], *(self._parity[at : at + body] for at in range(0, k * body, body))]
+        layout[3 * count - 1] = self._sealed[(count - 1) * body : size]
         self._layout = layout
 
 

@@ -2,7 +2,7 @@
 
 hall  -- PutKeys DropKeys PutLabel DropLabel PutRoute DropRoute PutWay PutOffloads DropPeer
           PutCircuit DropCircuit PutSelf DropWaiting  -->  tables
-hall  <--        TrafficWaiting TrafficBegan CameFrom CounterSpent     --  mover
+hall  <--    TrafficWaiting TrafficBegan CameFrom LossSeen CounterSpent    --  mover
 hall  <--              counters(): PeerCounters by peer, drops by reason  (pulled)
 """
 
@@ -181,6 +181,13 @@ class CameFrom(Struct, frozen=True):
     """Bytes received with it: until proven, at most 3x as many go back."""
 
 
+class LossSeen(Struct, frozen=True):
+    """Slices of `peer` were missed: what was counted so far. Told at most five times a second."""
+
+    peer: NodeId
+    counters: PeerCounters
+
+
 class CounterSpent(Struct, frozen=True):
     """2**32 envelopes were sealed under the present key of `peer`: time to rekey."""
 
@@ -194,7 +201,7 @@ class SendFailed(Struct, frozen=True):
     endpoint: Endpoint
 
 
-Fact = TrafficWaiting | TrafficBegan | CameFrom | CounterSpent | SendFailed
+Fact = TrafficWaiting | TrafficBegan | CameFrom | LossSeen | CounterSpent | SendFailed
 
 
 class PeerCounters(Struct):

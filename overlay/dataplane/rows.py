@@ -10,26 +10,72 @@ from overlay.dataplane.abi import ACCEPT_ALL, SOL_UDP, UDP_SEGMENT
 from overlay.dataplane.edges import Address, Ancillary, Buffer, Outlet
 from overlay.sealing import TAG_SIZE, ReplayWindow, aead, tag_size
 from overlay.values import NodeId
-from overlay.wire.frame import DATA, HEADER_SIZE
+from overlay.wire.frame import DATA, HEADER_SIZE, parity_index
+from overlay.wire.reassembly import TIMEOUT
 from punch.values import Endpoint, SocketId
+
+SPARE_SHARE = 0.25
+"""Of the bytes of an envelope that parity slices may take (design section 2)..."""
+SPARE = 65_536.0
+"""...and so many saved at most: envelopes too small for a slice of parity take turns with those that need less."""
 
 
 class OpenKey:
     """One epoch under which frames of a peer open."""
 
-    __slots__ = ("decrypt_into", "key", "tag", "window")
+    __slots__ = ("_given_up", "_judged", "_passed", "_passed_at", "decrypt_into", "key", "tag", "window")
 
     def __init__(self, cipher: str, key: bytes) -> None:
         self.key = key
         self.decrypt_into = aead(cipher, key).decrypt_into
         self.tag = tag_size(cipher)
         self.window = ReplayWindow()
+        self._judged = -1
+        """Counters up to here are known to be lost or not."""
+        self._passed, self._passed_at = -1, 0.0
+        """The highest counter some time ago: what is missing up to it will not come any more."""
+        self._given_up = 0
+        """Envelopes among those not judged yet of which some slices came."""
+
+    def gave_up(self, counter: int) -> bool:
+        """Slices of an envelope came, and not enough; False: none was sent under this counter as far as is proven, or
+        it was opened another way."""
+        window = self.window
+        if counter >= window.highest or window.seen(counter):
+            return False
+        self._given_up += 1
+        return True
+
+    def judge(self, *, now: float) -> tuple[int, int]:
+        """Envelopes that never opened, and how many of them vanished whole, since last asked."""
+        window = self.window
+        if now - self._passed_at < TIMEOUT:
+            return 0, 0
+        lost = window.unseen(self._judged, self._passed)
+        self._judged = max(self._judged, self._passed)
+        self._passed, self._passed_at = window.highest, now
+        known = min(lost, self._given_up)
+        self._given_up -= known
+        return lost, lost - known
 
 
 class Lane:
     """A way, resolved: everything a send needs."""
 
-    __slots__ = ("_heads", "address", "body", "epoch", "limit", "outlet", "plain", "segmented", "single", "way")
+    __slots__ = (
+        "_heads",
+        "address",
+        "body",
+        "double",
+        "epoch",
+        "limit",
+        "outlet",
+        "parity",
+        "plain",
+        "segmented",
+        "single",
+        "way",
+    )
 
     def __init__(self, way: port.Way, outlet: Outlet, address: Address) -> None:
         self.way = way
@@ -37,14 +83,17 @@ class Lane:
         self.address = address
         self.body = way.size - HEADER_SIZE
         self.limit = way.limit
+        self.parity = way.parity
         self.plain: list[Ancillary] = list(outlet.source)
         """Control messages of a single datagram."""
         self.segmented: list[Ancillary] = self.control(way.size)
         """Control messages of a batch cut at this way's own size."""
         self.epoch = -1
         self.single = b""
-        """The first 8 bytes of the header of an envelope of one slice, under `epoch`."""
-        self._heads: dict[int, list[bytes]] = {}
+        """The first 8 bytes of the header of an envelope of one slice, under `epoch`..."""
+        self.double = b""
+        """...and of its double."""
+        self._heads: dict[tuple[int, int], list[bytes]] = {}
 
     def watch(self, began: Callable[[], None]) -> None:
         """Call `began` with the next send, and never again: until then it goes through a door, which costs the sends
@@ -67,14 +116,15 @@ class Lane:
     def use(self, epoch: int) -> None:
         """Write headers of this epoch from now on."""
         self.epoch = epoch
-        self.single = self._head(0, 1)
+        self.single, self.double = self._head(0, 1), self._head(parity_index(1, 0), 1)
         self._heads.clear()
 
-    def heads(self, count: int) -> list[bytes]:
-        """The first 8 bytes of the headers of `count` slices, under `epoch`."""
-        found = self._heads.get(count)
+    def heads(self, count: int, k: int = 0) -> list[bytes]:
+        """The first 8 bytes of the headers of `count` slices and `k` parity slices, under `epoch`."""
+        found = self._heads.get((count, k))
         if found is None:
-            found = self._heads[count] = [self._head(index, count) for index in range(count)]
+            indexes = [*range(count), *(parity_index(k, number) for number in range(k))]
+            found = self._heads[count, k] = [self._head(index, count) for index in indexes]
         return found
 
     def _head(self, index: int, count: int) -> bytes:
@@ -99,12 +149,15 @@ class Peer:
         "keyed",
         "lanes",
         "limit",
+        "loss_said",
         "newest",
         "offloads",
         "open_keys",
+        "parity",
         "ready",
         "reshape",
         "seal_key",
+        "spare",
         "strays",
         "tag",
         "ways",
@@ -139,10 +192,14 @@ class Peer:
         """Plaintext bytes of an envelope: the smallest of its ways."""
         self.body = 0
         """Bytes of a slice: the smallest of its ways."""
+        self.parity = 0
+        """Parity slices that follow an envelope: the most of its ways, as far as `spare` goes."""
+        self.spare = SPARE
+        """Bytes that parity slices of envelopes of several slices may take now: a share of what was sent."""
         self.ready = False
         """Keys and a way stand."""
         self.reshape = False
-        """Its records go one by one through `segment`: a small limit, or offloads it does not take."""
+        """Its records go one by one through `segment`: there are offloads it does not take."""
         self.asked = False
         """TrafficWaiting was told and not answered."""
         self.keyed = False
@@ -152,6 +209,8 @@ class Peer:
         """When the last tags failed."""
         self.strays: dict[tuple[SocketId, Address], float] = {}
         """Sources that are not its way -> when CameFrom was last told."""
+        self.loss_said = 0.0
+        """When LossSeen was last told."""
 
     def seal_with(self, cipher: str, epoch: int, key: bytes) -> None:
         """Seal with this key from now on; counters start at 0, unless it is the present one: no nonce comes twice."""
@@ -176,7 +235,17 @@ class Peer:
         self.ready = self.encrypt_into is not None and bool(self.lanes)
         self.limit = min((lane.limit for lane in self.lanes), default=port.FULL_ENVELOPE)
         self.body = min((lane.body for lane in self.lanes), default=0)
-        self.reshape = self.limit < port.FULL_ENVELOPE or self.offloads & ACCEPT_ALL != ACCEPT_ALL
+        self.parity = max((lane.parity for lane in self.lanes), default=0)
+        self.reshape = self.offloads & ACCEPT_ALL != ACCEPT_ALL
+
+    def afford(self, size: int, count: int, slice_size: int) -> int:
+        """Parity slices for an envelope of `size` bytes in `count` slices, a quarter of all bytes at most."""
+        k = self.parity
+        spare = min(SPARE, self.spare + size * SPARE_SHARE)
+        while k > count or (k and k * slice_size > spare):
+            k >>= 1
+        self.spare = spare - k * slice_size
+        return k
 
 
 class Circuit:

@@ -36,8 +36,9 @@ _FIN_PSH, _CWR = 0x09, 0x80
 def fit(record: bytes | bytearray | memoryview, offloads: int, limit: int) -> list[bytes]:
     """`record` (virtio-net header and packet, from our own kernel) as records that a peer takes.
 
-    `offloads` are the bits it accepts; super-packets of more than `limit` bytes, or that no receiver takes (segments
-    too small or too many), are cut. Empty: the packet is not what its header says.
+    `offloads` are the bits it accepts; super-packets of more than `limit` bytes are cut into smaller ones of nearly
+    equal size, those that no receiver takes (segments too small or too many) into plain packets. Empty: the packet is
+    not what its header says.
     """
     flags, kind, _, gso, start, place = _vnet.unpack_from(record)
     if flags & ~NEEDS_CSUM:
@@ -45,8 +46,11 @@ def fit(record: bytes | bytearray | memoryview, offloads: int, limit: int) -> li
         flags &= NEEDS_CSUM
         record = bytes((flags,)) + bytes(record[1:])
     records = [bytes(record)]
-    if kind != GSO_NONE and _must_cut(record, offloads, limit):
-        records = _segments(records[0], kind, gso, start)
+    if kind != GSO_NONE:
+        if not _accepted(kind, offloads) or offends(kind, gso, len(record)):
+            records = _segments(records[0], 0)
+        elif len(record) > limit:
+            records = _segments(records[0], limit)
     if flags & NEEDS_CSUM and not offloads & ACCEPT_CSUM:
         records = [_summed(each, start, place) for each in records]
     return records
@@ -57,14 +61,14 @@ def offends(kind: int, gso: int, size: int) -> bool:
     return kind != GSO_NONE and (gso < GSO_FLOOR or size > gso * SEGMENTS)
 
 
-def _must_cut(record: bytes | bytearray | memoryview, offloads: int, limit: int) -> bool:
-    kind, gso = record[1], record[4] | record[5] << 8
-    accepted = offloads & (ACCEPT_USO if kind == GSO_UDP_L4 else ACCEPT_TSO) and offloads & ACCEPT_CSUM
-    return not accepted or len(record) > limit or offends(kind, gso, len(record))
+def _accepted(kind: int, offloads: int) -> bool:
+    bit = ACCEPT_USO if kind == GSO_UDP_L4 else ACCEPT_TSO
+    return bool(offloads & bit and offloads & ACCEPT_CSUM)
 
 
-def _segments(record: bytes, kind: int, mss: int, start: int) -> list[bytes]:
-    """Cut at `mss`; `start` is where the transport header begins in the packet."""
+def _segments(record: bytes, limit: int) -> list[bytes]:
+    """Cut a super-packet into pieces of `limit` bytes, a segment at least."""
+    _, kind, _, mss, start, _ = _vnet.unpack_from(record)
     packet = record[VNET:]
     udp = kind == GSO_UDP_L4
     least = start + (8 if udp else 20)
@@ -73,21 +77,29 @@ def _segments(record: bytes, kind: int, mss: int, start: int) -> list[bytes]:
     header = least if udp else start + (packet[start + 12] >> 4) * 4
     if header < least or len(packet) <= header:
         return []
-    plain = _vnet.pack(NEEDS_CSUM, GSO_NONE, 0, 0, start, UDP_CSUM if udp else TCP_CSUM)
+    place = UDP_CSUM if udp else TCP_CSUM
+    plain = _vnet.pack(NEEDS_CSUM, GSO_NONE, 0, 0, start, place)
+    several = _vnet.pack(NEEDS_CSUM, kind, header, mss, start, place)
     transport = len(packet) - start
+    step = mss * _a_piece(-(-(len(packet) - header) // mss), (limit - VNET - header) // mss)
     cuts = []
-    for number, at in enumerate(range(header, len(packet), mss)):
-        payload = packet[at : at + mss]
+    for at in range(header, len(packet), step):
+        payload = packet[at : at + step]
         head = bytearray(packet[:header])
-        _shorten(head, start, header + len(payload), number)
+        _shorten(head, start, header + len(payload), (at - header) // mss)
         if udp:
             _u16.pack_into(head, start + 4, 8 + len(payload))
             _recount(head, start + UDP_CSUM, 8 + len(payload) - transport)
         else:
-            _resequence(head, start, at - header, first=number == 0, last=at + mss >= len(packet))
+            _resequence(head, start, at - header, first=at == header, last=at + step >= len(packet))
             _recount(head, start + TCP_CSUM, header - start + len(payload) - transport)
-        cuts.append(plain + bytes(head) + payload)
+        cuts.append((several if len(payload) > mss else plain) + bytes(head) + payload)
     return cuts
+
+
+def _a_piece(segments: int, most: int) -> int:
+    """Segments of a piece, where `most` fit: as few pieces as there must be, and equal ones."""
+    return -(-segments // -(-segments // most)) if most > 1 else 1
 
 
 def _shorten(head: bytearray, start: int, size: int, number: int) -> None:

@@ -133,12 +133,8 @@ class Tables:
 
     def counters(self) -> port.Counters:
         """A snapshot: peers that had a key, drops, circuits."""
-        for peer in self.peers.values():
-            key = peer.open_keys.get(peer.newest)
-            if key is not None:
-                peer.counters.highest = max(0, key.window.highest)
         return port.Counters(
-            {peer.id: copy(peer.counters) for peer in self.peers.values() if peer.keyed},
+            {peer.id: self.counted(peer) for peer in self.peers.values() if peer.keyed},
             dict(self.drops),
             {
                 link.carried.command.label: (link.carried.bytes, link.carried.last)
@@ -146,6 +142,14 @@ class Tables:
                 if link.carried is not None
             },
         )
+
+    @staticmethod
+    def counted(peer: Peer) -> port.PeerCounters:
+        """A snapshot of one peer's."""
+        key = peer.open_keys.get(peer.newest)
+        if key is not None:
+            peer.counters.highest = max(0, key.window.highest)
+        return copy(peer.counters)
 
     # --- commands ---
 

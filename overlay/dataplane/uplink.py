@@ -32,7 +32,8 @@ SIDES = 256 << 10
 READS = 1024
 """Records read until all open envelopes are sealed, wherever they went: bounded work even if all are dropped."""
 FULL = port.FULL_ENVELOPE - 1500
-"""Bytes from which on an envelope counts as full: a whole packet may not fit any more."""
+"""Bytes from which on an envelope counts as full: a whole packet may not fit any more. A peer's own limit may be less:
+there the first record that does not fit ends it."""
 
 _length = struct.Struct("<I")
 _ENDS = Peer(NodeId(b""))
@@ -92,7 +93,8 @@ class Uplink:
         """Send what was held for a peer that is ready now."""
         self._now = now
         for record in self._tables.take_held(peer):
-            if peer.reshape or not self._clean(record, 0, len(record)):
+            large = LENGTH + len(record) > peer.limit < port.FULL_ENVELOPE
+            if large or peer.reshape or not self._clean(record, 0, len(record)):
                 self._reshape(peer, record)
             else:
                 self._copy(peer, record)
@@ -108,6 +110,7 @@ class Uplink:
         full = start + enough
         self._left = count = 0
         (current, wanted), more = self._last_run(), True
+        limit = current.limit if current is not None else port.FULL_ENVELOPE
         for _ in range(READS):
             if not size:
                 if offset > full:
@@ -134,21 +137,25 @@ class Uplink:
                 if count and peer is not current:
                     self._left = size
                     break
-                current, wanted = peer, target
+                current, wanted, limit = peer, target, peer.limit
             end = offset + LENGTH + size
-            if count and end - start > port.FULL_ENVELOPE:
+            if count and end - start > limit:
                 self._left = size
                 break
             _length.pack_into(buffer, offset, size)
             offset = end
             count += 1
-            if size > SMALL and end + size - start > port.FULL_ENVELOPE:  # the next one is as large, as a rule
+            if size > SMALL and end + size - start > limit:  # the next one is as large, as a rule
                 break
             size = 0
         self._start, self._current, self._wanted = offset, current, wanted
         self._ship_sides()  # what lies aside for this peer was read before its run began
         if count and current is not None:
-            self._ship(current, view[start:offset], count)
+            if offset - start > limit < port.FULL_ENVELOPE:
+                self._reshape(current, bytes(view[start + LENGTH : offset]))
+                self._ship_sides()
+            else:
+                self._ship(current, view[start:offset], count)
         return more
 
     def _last_run(self) -> tuple[Peer | None, bytearray]:
@@ -226,13 +233,19 @@ class Uplink:
 
     def _ship(self, peer: Peer, records: memoryview | bytearray, count: int) -> None:
         """Seal `count` records once and send them by every way of the peer."""
-        sealer, body, counter = self._sealer, peer.body, peer.counter
-        sealed = sealer.seal(peer, records)
+        sealer, body, counter, k = self._sealer, peer.body, peer.counter, 0
         counters = peer.counters
         counters.tx_bytes += len(records) - LEAD * count
         counters.last_tx = self._now
+        if peer.parity:
+            records, body, k = sealer.pad(peer, records)
+        sealed = sealer.seal(peer, records)
+        if k:
+            sealer.guard(sealed, body, k)
+            if sealed <= body:
+                body = sealed
         for lane in peer.lanes:
-            frames = sealer.cut(lane, peer.epoch, counter, sealed, body)
+            frames = sealer.cut(lane, peer.epoch, counter, sealed, body, k)
             self._sending.send(peer, lane, frames, body + HEADER_SIZE)
         if counter + 1 == SPENT:
             self._tables.facts.append(port.CounterSpent(peer.id))

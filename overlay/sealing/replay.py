@@ -33,6 +33,17 @@ class ReplayWindow:
             return False
         return lag >= WINDOW or self._ring[counter & _MASK] != 0
 
+    def unseen(self, after: int, upto: int) -> int:
+        """How many counters above `after` up to `upto` (the highest at most) were never opened; those too old to tell
+        are not counted."""
+        first, end = max(after, self.highest - WINDOW) + 1, upto + 1
+        if first >= end:
+            return 0
+        start, stop = first & _MASK, end & _MASK
+        if start < stop:
+            return self._ring.count(0, start, stop)
+        return self._ring.count(0, start) + self._ring.count(0, 0, stop)
+
     def mark(self, counter: int) -> None:
         """Remember that a frame with `counter` was opened."""
         step = counter - self.highest

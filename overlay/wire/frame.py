@@ -7,6 +7,10 @@
 
 All integers are little endian. An envelope is cut into `count` slices, all but the last of equal length; a slice's
 offset is its index times that length. First bytes 0..3 are STUN; what is not listed here is dropped.
+
+A data envelope of whole slices may be followed by k = 1, 2, 4 or 8 parity slices of the same length (`parity`):
+
+    index | 1 | log2 k (2 bits) | j (5 bits) |      0 <= j < k
 """
 
 from __future__ import annotations
@@ -37,13 +41,35 @@ MAX_SLICES = 64
 """Data slices of an envelope at most."""
 
 
+PARITY = 0x80
+"""Bit of an index: a parity slice."""
+PARITIES = (1, 2, 4, 8)
+"""Parity slices an envelope may have."""
+
+
+def parity_index(parities: int, number: int) -> int:
+    """The index of parity slice `number` of `parities`."""
+    return PARITY | (parities.bit_length() - 1) << 5 | number
+
+
+def parity_place(index: int) -> tuple[int, int]:
+    """What the index of a parity slice says: how many there are, and which of them it is."""
+    return 1 << (index >> 5 & 3), index & 0x1F
+
+
+def is_parity(index: int, count: int) -> bool:
+    """Whether an envelope of `count` data slices may have a parity slice of this index: no group of its is empty."""
+    parities, number = parity_place(index)
+    return index >= PARITY and number < parities <= count
+
+
 class Header(Struct, frozen=True):
     """The 16 bytes in front of a slice."""
 
     type: int
     """DATA or CONTROL."""
     index: int
-    """0 .. count - 1."""
+    """0 .. count - 1; of a parity slice, as `parity_index` says."""
     count: int
     """1 .. 64."""
     epoch: int
@@ -62,7 +88,9 @@ class Header(Struct, frozen=True):
         if len(frame) < HEADER_SIZE:
             return None
         type_, index, count, epoch, label, counter = HEADER.unpack_from(frame)
-        if type_ not in SLICED or not index < count <= MAX_SLICES:
+        if type_ not in SLICED or not 0 < count <= MAX_SLICES:
+            return None
+        if index >= count and (type_ != DATA or not is_parity(index, count)):
             return None
         return cls(type_, index, count, epoch, Label(label), counter)
 

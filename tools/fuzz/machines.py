@@ -188,6 +188,7 @@ def reassembly_room() -> Feed:
             return
         head = piece.header
         key = (head.label, head.epoch, head.counter, head.count)
+        room.late(key, head.index)
         whole = room.add(key, head.index, head.count, piece.body, session=Label(head.label), now=now)
         assert whole is None or len(whole) >= head.count
         assert 0 <= room.buffered <= LIMIT_BYTES

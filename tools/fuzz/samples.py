@@ -15,7 +15,8 @@ from overlay.session.layout import Payload
 from overlay.values import Label
 from overlay.wire import messages as m
 from overlay.wire.codec import encode_message, pack, unpack
-from overlay.wire.frame import CONTROL, DATA, cut
+from overlay.wire.frame import CONTROL, DATA, HEADER_SIZE, Header, cut, parity_index
+from overlay.wire.parity import parity
 from tools.fuzz.said import said
 
 NETWORK: NetworkKeys = network_keys("home", bytes(32))
@@ -97,10 +98,18 @@ def payloads() -> list[bytes]:
 
 
 def slices() -> list[bytes]:
-    """Frames of envelopes in one and in several slices."""
+    """Frames of envelopes in one and in several slices, with parity slices and without."""
     frames = cut(CONTROL, Label(5), 0, 9, bytes(100), 1200)
     for counter, size in ((1, 30), (2, 4000), (3, 9000)):
         frames += cut(DATA, Label(5), 0, counter, bytes(range(256)) * (size // 256 + 1), 1200)
+    for counter, count, k in ((4, 1, 1), (5, 9, 2), (6, 16, 8)):
+        body = bytes(range(100)) * count
+        made = parity(body, 100, k)
+        frames += cut(DATA, Label(5), 0, counter, body, 100 + HEADER_SIZE)[1:]
+        frames += [
+            Header(DATA, parity_index(k, number), count, 0, Label(5), counter).pack() + made[number * 100 :][:100]
+            for number in range(k)
+        ]
     return frames
 
 

@@ -40,7 +40,8 @@ def header(data: bytes) -> None:
     piece = frame.parse(data)
     if piece is not None:
         assert piece.header.pack() + bytes(piece.body) == data
-        assert piece.header.index < piece.header.count <= frame.MAX_SLICES
+        index, count = piece.header.index, piece.header.count
+        assert index < count <= frame.MAX_SLICES or frame.is_parity(index, count)
 
 
 def record(data: bytes) -> None:

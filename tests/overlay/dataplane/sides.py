@@ -133,8 +133,10 @@ class Side:
             port.PutLabel(label(self.number, peer), node(peer), False),
         )
 
-    def way(self, peer: int, *, size: int = SIZE, limit: int = port.FULL_ENVELOPE, via: int = 1) -> port.Way:
-        return port.Way(SocketId(via), endpoint(peer), label(peer, self.number), size, limit)
+    def way(
+        self, peer: int, *, size: int = SIZE, limit: int = port.FULL_ENVELOPE, via: int = 1, parity: int = 0
+    ) -> port.Way:
+        return port.Way(SocketId(via), endpoint(peer), label(peer, self.number), size, limit, parity=parity)
 
     def meet(self, peer: int, **way: int) -> None:
         """Everything needed to talk to `peer`."""

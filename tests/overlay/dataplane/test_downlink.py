@@ -96,11 +96,17 @@ def test_a_lost_slice_loses_its_envelope_and_is_counted() -> None:
     frames = send(one, *BULK)
     other.hear(b"".join(frames[:7] + frames[8:]), SIZE, by=1)
     assert payloads(other) == []
-    other.now += 0.2
-    assert other.counters(1).incomplete == 1
-    assert other.drops == {"partial_expired": 1}
     other.hear(b"".join(send(one, *BULK)), SIZE, by=1)
     assert len(payloads(other)) == 20
+    other.now += 0.2
+    other.counters(1)
+    other.now += 0.2
+    counters = other.counters(1)
+    assert (counters.complete, counters.incomplete) == (1, 1)
+    assert (counters.slices, counters.missed, counters.rebuilt) == (29, 1, 0)
+    assert other.drops == {"partial_expired": 1}
+    other.pump()
+    assert [fact.counters.missed for fact in other.facts if isinstance(fact, port.LossSeen)] == [1]
 
 
 def test_a_lost_slice_that_comes_late_in_time() -> None:
@@ -130,6 +136,11 @@ def test_every_bit_flipped_is_a_counted_drop(at: int, bit: int) -> None:
     broken = bytearray(frame)
     broken[at % len(frame)] ^= 1 << bit
     other.hear(bytes(broken), by=1)
+    if broken[1] == 0x80:
+        assert payloads(other) == [b"sealed"], "it says now that it is the double"
+        other.hear(frame, by=1)
+        assert (payloads(other), other.drops) == ([], {})
+        return
     assert payloads(other) == []
     if broken[0] == 6:
         assert sum(other.drops.values()) + len(other.movers.downlink._partial) == 1

@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overlay.values import Label
-from overlay.wire.frame import CONTROL, DATA, HEADER_SIZE, MAX_SLICES, Header, cut, parse
+from overlay.wire.frame import (
+    CONTROL,
+    DATA,
+    HEADER_SIZE,
+    MAX_SLICES,
+    PARITIES,
+    Header,
+    cut,
+    is_parity,
+    parity_index,
+    parity_place,
+    parse,
+)
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "vectors" / "wire.json").read_text())["cut"]
 
@@ -47,7 +59,8 @@ def test_slices_join_to_what_was_cut(kind: int, label: int, epoch: int, counter:
 def test_any_bytes_parse_or_do_not(frame: bytes) -> None:
     parsed = parse(frame)
     if parsed is not None:
-        assert parsed.header.index < parsed.header.count <= MAX_SLICES
+        index, count = parsed.header.index, parsed.header.count
+        assert index < count <= MAX_SLICES or is_parity(index, count)
         assert parsed.header.pack() + bytes(parsed.body) == frame
 
 
@@ -59,11 +72,25 @@ def test_any_bytes_parse_or_do_not(frame: bytes) -> None:
         ("no slices", Header(DATA, 0, 0, 0, Label(1), 0)),
         ("too many slices", Header(DATA, 0, 65, 0, Label(1), 0)),
         ("index behind the last", Header(DATA, 3, 3, 0, Label(1), 0)),
-        ("parity, of a later minor", Header(DATA, 0x80, 3, 0, Label(1), 0)),
+        ("parity behind the last", Header(DATA, 0x80 | 1 << 5 | 2, 3, 0, Label(1), 0)),
+        ("more parity than slices", Header(DATA, 0x80 | 2 << 5, 3, 0, Label(1), 0)),
+        ("parity of control", Header(CONTROL, 0x80, 3, 0, Label(1), 0)),
     ],
 )
 def test_refused_headers(name: str, header: Header) -> None:
     assert parse(header.pack() + b"body") is None, name
+
+
+def test_parity_indexes_say_what_the_protocol_says() -> None:
+    assert [parity_index(k, k - 1) for k in PARITIES] == [0x80, 0x80 | 1 << 5 | 1, 0x80 | 2 << 5 | 3, 0x80 | 3 << 5 | 7]
+    for k in PARITIES:
+        for number in range(k):
+            index = parity_index(k, number)
+            assert parity_place(index) == (k, number)
+            assert [is_parity(index, count) for count in (k - 1, k, 64)] == [False, True, True]
+            frame = Header(DATA, index, k, 3, Label(7), 9).pack() + b"body"
+            assert (parsed := parse(frame)) is not None
+            assert parsed.header.index == index
 
 
 def test_short_and_empty_frames_are_refused() -> None:

@@ -7,7 +7,9 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overlay.wire.reassembly import SLOT_COST, Reassembly
+from overlay.wire.frame import PARITIES, parity_index
+from overlay.wire.parity import parity
+from overlay.wire.reassembly import MOST_REBUILT, SLOT_COST, Missed, Reassembly
 
 
 def slices(body: bytes, size: int) -> list[bytes]:
@@ -74,8 +76,8 @@ def test_what_waits_too_long_is_given_up_and_named() -> None:
     box.add("a", 0, 2, b"x", session="s", now=0.0)
     box.add("b", 0, 2, b"x", session="t", now=0.05)
     assert box.expire(0.1) == []
-    assert box.expire(0.12) == ["s"]
-    assert box.expire(9.0) == ["t"]
+    assert box.expire(0.12) == [Missed("s", "a", whole=False, came=1, missed=1)]
+    assert box.expire(9.0) == [Missed("t", "b", whole=False, came=1, missed=1)]
     assert box.expire(9.0) == []
     assert box.drops == {"partial_expired": 2}
 
@@ -84,7 +86,7 @@ def test_a_late_slice_does_not_complete_an_old_envelope() -> None:
     box = Reassembly()
     box.add("a", 0, 2, b"x", session="s", now=0.0)
     assert box.add("a", 1, 2, b"y", session="s", now=1.0) is None
-    assert box.expire(1.0) == ["s"]
+    assert [each.session for each in box.expire(1.0)] == ["s"]
     assert box.add("a", 0, 2, b"x", session="s", now=1.0) == b"xy"
 
 
@@ -95,7 +97,7 @@ def test_a_session_has_eight_and_its_oldest_gives_way() -> None:
     box.add("other", 0, 2, b"x", session="t", now=0.01)
     assert len(box) == 9
     assert box.drops == {"partial_evicted": 1}
-    assert box.expire(0.02) == ["s"]
+    assert [each.key for each in box.expire(0.02)] == [0]
     assert box.add(0, 1, 2, b"y", session="s", now=0.02) is None, "the oldest is gone"
     assert box.add(8, 1, 2, b"y", session="s", now=0.02) == b"xy"
 
@@ -111,6 +113,131 @@ def test_a_flood_stays_bounded(seed: int) -> None:
         box.add(dice.randrange(60), dice.randrange(count), count, body, session=dice.randrange(12), now=step / 1000)
         assert box.buffered <= 20_000 + 1400 + SLOT_COST
         assert len(box) <= 96
+
+
+def guarded(count: int, k: int, size: int = 20) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """An envelope of whole slices, and its slices with their indexes, parity behind."""
+    body = random.Random(count * 100 + k).randbytes(count * size)
+    made = parity(body, size, k)
+    pieces = [(index, piece) for index, piece in enumerate(slices(body, size))]
+    return body, pieces + [(parity_index(k, number), piece) for number, piece in enumerate(slices(made, size))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), count=st.integers(1, 64), k=st.sampled_from(PARITIES), seed=st.integers(0, 2**32))
+def test_one_lost_slice_a_group_is_rebuilt_in_any_order(data: st.DataObject, count: int, k: int, seed: int) -> None:
+    k = max(each for each in PARITIES if each <= min(k, count))
+    body, pieces = guarded(count, k)
+    lost = []
+    for group in range(k):
+        members = [at for at, (index, _) in enumerate(pieces) if index % k == group or index == parity_index(k, group)]
+        lost += data.draw(st.lists(st.sampled_from(members), max_size=1))
+    left = [piece for at, piece in enumerate(pieces) if at not in lost]
+    random.Random(seed).shuffle(left)
+    box = Reassembly()
+    got: list[bytes] = []
+    for index, piece in left:
+        whole = box.add("e", index, count, piece, session="s", now=1.0) if not got else None
+        got += [whole] if whole is not None else []
+    assert got == [body]
+    assert (len(box), box.buffered) == (0, 0)
+    assert box.came <= len(left)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), count=st.integers(2, 64), k=st.sampled_from(PARITIES))
+def test_two_lost_of_a_group_are_not(data: st.DataObject, count: int, k: int) -> None:
+    k = max(each for each in PARITIES if each <= min(k, count // 2))
+    _, pieces = guarded(count, k)
+    group = data.draw(st.integers(0, k - 1))
+    members = [index for index in range(count) if index % k == group] + [parity_index(k, group)]
+    lost = data.draw(st.lists(st.sampled_from(members), min_size=2, max_size=2, unique=True))
+    box = Reassembly()
+    for index, piece in pieces:
+        if index not in lost:
+            assert box.add("e", index, count, piece, session="s", now=1.0) is None
+    absent = sum(index < count for index in lost)
+    assert box.expire(2.0) == [Missed("s", "e", whole=False, came=count + k - len(lost), missed=absent)]
+
+
+def test_a_double_stands_for_the_only_slice() -> None:
+    box = Reassembly()
+    assert box.add("e", parity_index(1, 0), 1, b"whole", session="s", now=0.0) == b"whole"
+    assert (box.came, box.rebuilt) == (1, True)
+    assert box.expire(0.2) == [Missed("s", "e", whole=True, came=0, missed=1)]
+    assert box.add("f", 0, 1, b"other", session="s", now=0.3) == b"other"
+    assert (box.came, box.rebuilt) == (1, False)
+    assert box.expire(9.0) == []
+
+
+def test_what_was_overtaken_is_not_missed() -> None:
+    box = Reassembly()
+    body, pieces = guarded(4, 1)
+    for index, piece in pieces[1:-1]:
+        assert box.add("e", index, 4, piece, session="s", now=0.0) is None
+    assert box.add("e", *_with(pieces[-1], 4), session="s", now=0.01) == body
+    assert box.rebuilt
+    assert not box.late("e", 1), "that one was there"
+    assert not box.late("other", 0)
+    assert box.late("e", 0)
+    assert not box.late("e", 0)
+    assert box.expire(9.0) == []
+
+
+def _with(piece: tuple[int, bytes], count: int) -> tuple[int, int, bytes]:
+    return piece[0], count, piece[1]
+
+
+def test_mixed_and_misfit_parity_is_refused_and_counted() -> None:
+    box = Reassembly()
+    body, pieces = guarded(8, 4)
+    assert box.add("e", parity_index(4, 1), 8, pieces[9][1], session="s", now=0.0) is None
+    for index in (parity_index(2, 0), parity_index(8, 0), parity_index(4, 1)):
+        assert box.add("e", index, 8, pieces[8][1], session="s", now=0.0) is None
+    assert box.add("e", parity_index(4, 2), 8, b"short", session="s", now=0.0) is None
+    assert box.add("e", 7, 8, b"short", session="s", now=0.0) is None, "an envelope with parity has whole slices"
+    assert box.drops == {"slice_header": 2, "slice_again": 1, "slice_size": 2}
+    for index, piece in pieces[:8]:
+        whole = box.add("e", index, 8, piece, session="s", now=0.0) if index != 5 else None
+    assert whole == body
+
+
+def test_parity_of_an_envelope_too_small_for_it_is_refused() -> None:
+    box = Reassembly()
+    for count, index in ((1, parity_index(2, 0)), (3, parity_index(4, 0)), (9, 0x80 | 8), (9, parity_index(2, 2))):
+        assert box.add("e", index, count, b"x", session="s", now=0.0) is None
+    assert box.drops == {"slice_header": 4}
+
+
+def test_an_early_last_slice_that_is_no_whole_one_goes_when_parity_comes() -> None:
+    box = Reassembly()
+    body, pieces = guarded(3, 1)
+    assert box.add("e", 2, 3, b"short", session="s", now=0.0) is None
+    assert box.add("e", *_with(pieces[3], 3), session="s", now=0.0) is None
+    assert box.drops == {"slice_size": 1}
+    assert box.add("e", 0, 3, pieces[0][1], session="s", now=0.0) is None
+    assert box.add("e", 2, 3, pieces[2][1], session="s", now=0.0) == body
+    assert (box.buffered, box.came) == (0, 3)
+
+
+def test_rebuilt_envelopes_are_remembered_within_bounds() -> None:
+    box = Reassembly()
+    for number in range(3 * MOST_REBUILT):
+        box.add(number, parity_index(1, 0), 1, b"x", session="s", now=0.0)
+    assert len(box._rebuilt) == MOST_REBUILT
+    assert len(box.expire(9.0)) <= MOST_REBUILT
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(-1, 260), st.integers(-1, 70), st.binary(max_size=8)), max_size=60))
+def test_any_slices_of_any_header_never_raise(pieces: list[tuple[int, int, bytes]]) -> None:
+    box = Reassembly(limit_bytes=2000)
+    for step, (index, count, body) in enumerate(pieces):
+        box.add(("e", count), index, count, body, session="s", now=step / 100)
+        box.late(("e", count), index)
+        assert box.buffered <= 2000 + 8 + SLOT_COST
+    box.expire(99.0)
+    assert (len(box), box.buffered) == (0, 0)
 
 
 def test_a_session_that_ends_leaves_nothing() -> None:
