@@ -6,7 +6,17 @@ keys    HKDF-BLAKE2s and the table of what is derived with it
 replay  the window of counters already seen
 """
 
-from overlay.sealing.keys import class_key, expand, extract, hmac_blake2s, next_psk
+from overlay.sealing.keys import (
+    class_key,
+    expand,
+    extract,
+    hmac_blake2s,
+    next_psk,
+    resume_id,
+    resume_mac_key,
+    resume_psk,
+    resume_secret,
+)
 from overlay.sealing.replay import ReplayWindow
 from overlay.sealing.suite import (
     BUILT_IN,
@@ -39,5 +49,9 @@ __all__ = [
     "hmac_blake2s",
     "next_psk",
     "nonce",
+    "resume_id",
+    "resume_mac_key",
+    "resume_psk",
+    "resume_secret",
     "tag_size",
 ]

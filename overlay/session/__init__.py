@@ -2,6 +2,7 @@
 
 sessions   the hall of what follows: receive, tell, seal, open
 dialler    A: m1, m3                       answerer   B: m2, m4
+resumption A: r1                           resumed    B: r2           tickets    what resumes what
 rekey      new keys from old ones          book       all keys of all peers, and when they end
 peer       the runs with one peer          run        the keys of one completed handshake or rekey
 layout     frames and payloads             noise      XXpsk0 and KKpsk0

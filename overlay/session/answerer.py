@@ -165,7 +165,7 @@ class Answerer:
             return None
         epochs = Epochs(desk.epoch_for(intro.peer), intro.payload.epoch)
         answer.third = late.noise
-        answer.fourth = layout.late(M4, answer.peer_label, noise.write(desk.payload(epochs.open, link)))
+        answer.fourth = layout.late(M4, answer.peer_label, noise.write(desk.payload(epochs.open, link).pack()))
         answer.noise = None
         self._bound()
         confirmation = SendHandshake(link, answer.fourth)

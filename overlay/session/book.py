@@ -70,7 +70,7 @@ class Book:
                 link=terms.link,
                 label=terms.label,
                 peer_label=terms.peer_label,
-                dialled=not done.noise.initiator,
+                dialled=done.confirmation is None,
                 record=done.record,
                 seen=done.seen,
                 minor=terms.minor,
@@ -79,6 +79,7 @@ class Book:
             )
         )
         run = Run(terms, done.epochs, done.noise, began_at=done.began_at, now=now)
+        run.repeats = done.repeats
         self._install(peer, run, done.confirmation, now=now)
         return run
 
@@ -103,6 +104,7 @@ class Book:
         if confirmation is None:
             run.sendable = True
             self._choose(peer)
+            self._keep_ticket(run)
             desk.prove(peer.node)
         else:
             run.confirmation, run.sent = confirmation, 1
@@ -138,7 +140,8 @@ class Book:
         if run.sent > REPEATS:
             self._remove(peer, run)
             return
-        self._desk.out.append(run.confirmation)
+        if run.repeats:
+            self._desk.out.append(run.confirmation)
         run.sent += 1
         self._desk.timers.set((Timer.CONFIRM, node, epoch), now + wait_after(run.sent))
 
@@ -204,6 +207,13 @@ class Book:
         for worse in peer.runs[peer.runs.index(run) + 1 :]:
             self._retire_soon(peer, worse, now=now)
         self._choose(peer)
+        self._keep_ticket(run)
+
+    def _keep_ticket(self, run: Run) -> None:
+        """Both sides hold the run's keys, hence its ticket."""
+        ticket, run.ticket = run.ticket, None
+        if ticket is not None:
+            self._desk.keep_ticket(ticket)
 
     def _choose(self, peer: Peer) -> None:
         """Send on the best run; its keys are given away once, as the counters of their new owner begin at 0."""

@@ -27,6 +27,8 @@ class Completed(Struct, frozen=True, kw_only=True):
     seen: str | None
     confirmation: Command | None
     """What the answering side repeats until a frame opens under the new keys."""
+    repeats: bool = True
+    """It may: the other received something from us before. Else its own repeats are answered, and no more."""
 
 
 class Unfit(Exception):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from overlay.identity import Identity, NetworkKeys
 from overlay.session.commands import Command, SendControl, SendHandshake
 from overlay.session.drops import Reason
-from overlay.session.events import Event
+from overlay.session.events import Event, TicketsChanged
 from overlay.session.layout import MINOR, Payload
 from overlay.session.noise import XXPSK0, Handshake, KeyPair
 from overlay.session.peer import Peer
+from overlay.session.tickets import Ticket, Tickets
 from overlay.session.timing import Due
 from overlay.values import Direct, Label, Link, NodeId
 from overlay.wire.messages import Ping
@@ -36,6 +37,7 @@ class Desk:
         keygen: Callable[[int], bytes],
         entropy: random.Random,
         tells_keys: bool,
+        tickets: Iterable[Ticket],
     ) -> None:
         self.identity = identity
         self.keys = keys
@@ -45,6 +47,7 @@ class Desk:
         self.keygen = keygen
         self.tells_keys = tells_keys
         self.static = KeyPair(identity.static_private, identity.static_public)
+        self.tickets = Tickets(tickets)
         self.timers: Timers[Due] = Timers()
         self.peers: dict[NodeId, Peer] = {}
         self.promised: dict[Label, tuple[NodeId | None, int]] = {}
@@ -66,6 +69,18 @@ class Desk:
         """Let a frame go out under the newest keys, so that `node` may use them."""
         self.out.append(SendControl(node, PROOF))
 
+    def keep_ticket(self, ticket: Ticket) -> None:
+        """A session may begin with it."""
+        gone = self.tickets.add(ticket)
+        if gone is not None:
+            self.news.append(TicketsChanged(gone, ()))
+        self.news.append(TicketsChanged(ticket.peer, self.tickets.of(ticket.peer)))
+
+    def spend_ticket(self, ticket: Ticket) -> None:
+        """No session begins with it any more."""
+        if self.tickets.spend(ticket):
+            self.news.append(TicketsChanged(ticket.peer, self.tickets.of(ticket.peer)))
+
     def label(self) -> Label:
         """A fresh random label."""
         return Label(self._entropy.getrandbits(32))
@@ -81,11 +96,11 @@ class Desk:
             psks=(psk,),
         )
 
-    def payload(self, epoch: int, heard_over: Link) -> bytes:
-        """What we say of ourselves inside Noise."""
+    def payload(self, epoch: int, heard_over: Link | None, *, record: bool = True) -> Payload:
+        """What we say of ourselves inside Noise; `heard_over` is None as long as the other was not heard."""
         seen = str(heard_over.endpoint) if isinstance(heard_over, Direct) else None
-        says = Payload(self.identity.id, MINOR, epoch, list(self.ciphers), self.offloads, seen, self.record)
-        return says.pack()
+        signed = self.record if record else b""
+        return Payload(self.identity.id, MINOR, epoch, list(self.ciphers), self.offloads, seen, signed)
 
     def is_promised(self, node: NodeId, epoch: int) -> bool:
         """Whether a handshake under way with `node`, or with nobody knows whom, may take `epoch`."""

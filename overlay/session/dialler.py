@@ -28,6 +28,8 @@ from overlay.values import Label, Link, NodeId, guess_source
 
 MAX_FINISHED = 256
 """Completed dials remembered, so that a repeated m4 gets its answer."""
+LEFT_ALONE = 3
+"""m3 sent in vain after which an m1 that crosses is answered: its sender may have started again since its m2."""
 HASTENED = 3
 """Extra m1 that a cookie, or an m1 that crosses ours, may make us send at once; never longer than what did."""
 
@@ -98,7 +100,7 @@ class Dialler:
     def ask(self, link: Link, expect: NodeId | None, *, now: float) -> None:
         """Start a handshake, unless one is on its way over that link."""
         dial = self._by_link.get(link)
-        if dial is not None and not dial.quiet:
+        if dial is not None and self.is_busy(link):
             dial.expect = dial.expect or expect
             return
         if dial is not None:
@@ -108,6 +110,11 @@ class Dialler:
         dial = Dial(link, expect, scalar, head, now=now)
         self._by_link[link] = self._by_label[dial.label] = dial
         self._say(dial, layout.first(head, NO_COOKIE, self._desk.keys.mac_key), now=now)
+
+    def is_busy(self, link: Link) -> bool:
+        """Whether a handshake is on its way over `link`."""
+        dial = self._by_link.get(link)
+        return dial is not None and not dial.quiet
 
     def hush(self, link: Link) -> None:
         """Stop repeating m1."""
@@ -156,7 +163,8 @@ class Dialler:
         if dial.share < first.share:
             if dial.noise is None:
                 self._hasten(dial)
-            return True
+                return True
+            return dial.sent < LEFT_ALONE
         if dial.noise is None and not dial.yielded:
             dial.yielded = True
             self._desk.timers.set((Timer.DIAL, dial.label), now + YIELDED)
@@ -224,7 +232,7 @@ class Dialler:
         dial.quiet = False
         dial.epoch = desk.epoch_for(dial.expect) if dial.expect else desk.epoch_for_stranger()
         desk.promised[dial.label] = (dial.expect, dial.epoch)
-        noise2 = noise.write(desk.payload(dial.epoch, link))
+        noise2 = noise.write(desk.payload(dial.epoch, link).pack())
         self._say(dial, layout.late(M3, second.peer_label, noise2), now=now)
 
     def hear_fourth(self, late: Late) -> Completed | None:

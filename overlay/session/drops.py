@@ -20,6 +20,8 @@ Reason = Literal[
     "payload",  # its payload is none
     "wrong_id",  # the id in it is not that of its static key, or not the one dialled
     "cipher",  # no cipher in common
+    "resume_unknown",  # a ticket that we do not hold, or that was used
+    "resume_mac",  # made by somebody who does not hold the ticket it names
     "rekey",  # a Rekey or Rekeyed that fits no run
     "rekey_crossed",  # lost against our own rekey
     "no_session",  # nothing is open with that peer

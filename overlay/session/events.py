@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from overlay.session.tickets import Ticket
 from overlay.values import Label, Link, NodeId
 
 
@@ -95,6 +96,14 @@ class SessionLost(Struct, frozen=True):
     peer: NodeId
 
 
+class TicketsChanged(Struct, frozen=True):
+    """What a later session with `peer` may begin with, oldest first: worth keeping on disk, in place of what there
+    was; the peer told last is the newest."""
+
+    peer: NodeId
+    tickets: tuple[Ticket, ...]
+
+
 class SecretRefused(Struct, frozen=True):
     """Dialling over `link`, noise1 did not open: secret or name differ."""
 
@@ -118,6 +127,7 @@ Event = (
     | LabelRetired
     | KeysMade
     | SessionLost
+    | TicketsChanged
     | SecretRefused
     | DialFailed
 )

@@ -12,6 +12,8 @@ class DialAsked(Struct, frozen=True):
 
     link: Link
     expect: NodeId | None
+    likely: NodeId | None = None
+    """Who answered there before, where nobody in particular is expected: a session with it is resumed, if it is."""
 
 
 class DialDropped(Struct, frozen=True):

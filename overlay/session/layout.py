@@ -7,10 +7,15 @@
  m3 | 4 | 3 | major| 0 | label B| noise2: e 32, s 48, payload of A and tag ...
  m4 | 4 | 4 | major| 0 | label A| noise3: s 48, payload of B and tag ...
     | 5 | 0 | major| 0 | label A| cookie 16 | mac1 16 |                                                     40
-    +---+---+------+---+--------+---------------------
+    +---+---+------+---+--------+---------+-----------+--------------------------------------------------+
+ r1 | 4 | 5 | major| 0 | label A| ticket's id 16     | noise1: e 32, payload of A and tag | mac 16 | mac1 16 | 1,024 ..
+ r2 | 4 | 6 | major| 0 | label A| label B | noise2: e 32, payload of B and tag        | mac 16 | mac1 16 | <= its r1
+    +---+---+------+---+--------+---------+-----------------------------------------------------------------+
 
-The label is the receiver's, but in m1, where it is the sender's own. mac1 covers all bytes before it; m3 and m4 need
-none, as Noise covers them. A node that is asked in another major answers with a cookie of zeros in its own.
+The label is the receiver's, but in m1 and r1, where it is the sender's own. mac1 covers all bytes before it; m3 and m4
+need none, as Noise covers them. `mac` is made with the ticket's secret, over its sender's id and all bytes before it:
+who does not hold the ticket costs no curve arithmetic. A node that is asked in another major, or to resume what it does
+not know, answers with a cookie of zeros.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from hashlib import blake2s
 from hmac import compare_digest
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from overlay.session.drops import Reason
 from overlay.values import Label
@@ -33,7 +38,7 @@ MAJOR = 1
 MINOR = 0
 """Builds of different minors do."""
 
-M1, M2, M3, M4 = 1, 2, 3, 4
+M1, M2, M3, M4, R1, R2 = 1, 2, 3, 4, 5, 6
 M1_SIZE, M2_SIZE, COOKIE_FRAME_SIZE = 176, 108, 40
 MAX_FRAME = 2048
 """No handshake frame is longer: they have to fit a Carried."""
@@ -43,10 +48,18 @@ NO_COOKIE = bytes(COOKIE_SIZE)
 MAC_SIZE = 16
 M1_HEAD, M2_HEAD = 40, 44
 """The bytes of m1 and m2 that make the prologue."""
+R1_HEAD, R2_HEAD = 24, 12
+"""The bytes of r1, which are its prologue, and of r2 before Noise begins."""
+R1_SIZE = 1024
+"""r1 is filled up to it, so that the answer is no longer; carried, it still is one datagram."""
 
 _HEADER = struct.Struct("<BBBBI")
 HEADER_SIZE = _HEADER.size
 _LABEL_AT, _SHARE_AT = 4, 8
+_KEY_AND_TAG = 48
+"""Of noise1 and noise2 in r1 and r2: an ephemeral key, and the tag of a payload."""
+_BIN_HEAD = 3
+"""msgpack's head of 256 to 65,535 bytes; fewer have one of two."""
 
 
 class BadFrame(Exception):
@@ -105,7 +118,39 @@ class Foreign(Struct, frozen=True):
     label: Label
 
 
-Frame = First | Second | Late | Cookie | Foreign
+class Resume(Struct, frozen=True):
+    """r1."""
+
+    head: bytes
+    """r1[0:24]."""
+    label: Label
+    """Label A."""
+    id: bytes
+    """Which ticket."""
+    noise: bytes
+    covered: bytes
+    """What `mac` covers."""
+    mac: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole frame: no answer is longer."""
+        return len(self.covered) + 2 * MAC_SIZE
+
+
+class Resumed(Struct, frozen=True):
+    """r2."""
+
+    label: Label
+    """Label A."""
+    peer_label: Label
+    """Label B."""
+    noise: bytes
+    covered: bytes
+    mac: bytes
+
+
+Frame = First | Second | Late | Cookie | Foreign | Resume | Resumed
 
 
 class Payload(Struct, frozen=True, array_like=True):
@@ -123,9 +168,13 @@ class Payload(Struct, frozen=True, array_like=True):
     record: RecordBytes
     """Its signed record."""
 
-    def pack(self) -> bytes:
-        """The bytes inside Noise."""
-        return pack(self)
+    def pack(self, *, size: int = 0) -> bytes:
+        """The bytes inside Noise; a field of zeros behind the others, which nobody reads, makes them `size` or more."""
+        packed = pack(self)
+        if len(packed) >= size:
+            return packed
+        fill = max(0, size - len(packed) - _BIN_HEAD)
+        return pack([*structs.astuple(self), bytes(fill + (fill < 256))])
 
 
 def unpack_payload(data: bytes) -> Payload:
@@ -167,6 +216,36 @@ def late(kind: int, label: Label, noise: bytes) -> bytes:
     return _HEADER.pack(HANDSHAKE, kind, MAJOR, 0, label) + noise
 
 
+def resume_head(label: Label, id_: bytes) -> bytes:
+    """r1[0:24]."""
+    return _HEADER.pack(HANDSHAKE, R1, MAJOR, 0, label) + id_
+
+
+def resumed_head(label: Label, own_label: Label) -> bytes:
+    """r2[0:12]."""
+    return _HEADER.pack(HANDSHAKE, R2, MAJOR, 0, label) + own_label.to_bytes(4, "little")
+
+
+def resume_frame(head: bytes, noise: bytes, mac: bytes, mac_key: bytes) -> bytes:
+    """r1 or r2; `mac` is that of `ticket_mac` over head and noise."""
+    return _sealed(head + noise + mac, mac_key)
+
+
+def ticket_mac(key: bytes, sender: bytes, covered: bytes) -> bytes:
+    """16 bytes that only who holds the ticket can make; `sender` is the id of the side that does."""
+    return blake2s(sender + covered, digest_size=MAC_SIZE, key=key).digest()
+
+
+def same_mac(one: bytes, other: bytes) -> bool:
+    """Compared in constant time."""
+    return compare_digest(one, other)
+
+
+def payload_room(size: int, head: int) -> int:
+    """Bytes of payload in an r1 or r2 of `size` bytes, whose own head has `head`."""
+    return size - head - _KEY_AND_TAG - 2 * MAC_SIZE
+
+
 def cookie_frame(label: Label, cookie: bytes, mac_key: bytes) -> bytes:
     """A cookie; of zeros, it says no more than our major."""
     return _sealed(_HEADER.pack(COOKIE, 0, MAJOR, 0, label) + cookie, mac_key)
@@ -188,6 +267,8 @@ def parse(frame: bytes, mac_key: bytes) -> Frame:
     label = Label(number)
     if type_ == HANDSHAKE and kind in (M3, M4):
         return Late(kind, label, frame[_HEADER.size :])
+    if type_ == HANDSHAKE and kind in (R1, R2):
+        return _resume(frame, kind, label, mac_key)
     if _SIZES.get((type_, kind)) != len(frame):
         raise BadFrame("handshake_malformed")
     _check(frame, mac_key)
@@ -205,6 +286,17 @@ def label_of(head: bytes) -> Label:
 
 
 _SIZES = {(HANDSHAKE, M1): M1_SIZE, (HANDSHAKE, M2): M2_SIZE, (COOKIE, 0): COOKIE_FRAME_SIZE}
+
+
+def _resume(frame: bytes, kind: int, label: Label, mac_key: bytes) -> Resume | Resumed:
+    head = R1_HEAD if kind == R1 else R2_HEAD
+    if payload_room(len(frame), head) < 0:
+        raise BadFrame("handshake_malformed")
+    _check(frame, mac_key)
+    covered, mac = frame[: -2 * MAC_SIZE], frame[-2 * MAC_SIZE : -MAC_SIZE]
+    if kind == R1:
+        return Resume(covered[:head], label, covered[8:head], covered[head:], covered, mac)
+    return Resumed(label, Label(int.from_bytes(covered[8:head], "little")), covered[head:], covered, mac)
 
 
 def _foreign(frame: bytes, mac_key: bytes) -> Foreign:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from overlay.sealing import Aead, ReplayWindow, aead, class_key, extract, next_psk
+from overlay.sealing import Aead, ReplayWindow, aead, class_key, extract, next_psk, resume_id, resume_secret
 from overlay.session.commands import Command
 from overlay.session.noise import Handshake
+from overlay.session.tickets import Ticket
 from overlay.session.timing import KEY_LIFE, REKEY_AFTER, REKEY_AFTER_OTHER
 from overlay.values import Label, Link, NodeId
 
@@ -55,12 +56,14 @@ class Run:
         "proven",
         "psk",
         "rekey_at",
+        "repeats",
         "replay",
         "seal_aead",
         "seal_data",
         "sendable",
         "sent",
         "terms",
+        "ticket",
         "used",
     )
 
@@ -74,6 +77,8 @@ class Run:
         self.initiator = noise.initiator
         """We were Noise initiator."""
         self.psk = next_psk(prk)
+        self.ticket: Ticket | None = Ticket(terms.peer, resume_id(prk), resume_secret(prk))
+        """Until both sides are known to hold it."""
         control = class_key(prk, "control", "i"), class_key(prk, "control", "r")
         data = class_key(prk, "data", "i"), class_key(prk, "data", "r")
         ours, theirs = (0, 1) if noise.initiator else (1, 0)
@@ -104,6 +109,8 @@ class Run:
         self.idle_at_rekey = False
         """It was due to be replaced and nobody had used it: the next use begins that."""
         self.confirmation: Command | None = None
+        self.repeats = True
+        """The confirmation is repeated: the way back is known to lead to the peer."""
         self.sent = 0
         """Times the confirmation was sent."""
 

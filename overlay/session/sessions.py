@@ -3,7 +3,9 @@
 receive --layout.parse--> m1 ------------> answerer --+
                           m2, m4, cookie -> dialler --+-- completed --> book --> SessionOpened, OpenKeyReady, KeysLive
                           m3 -------------> answerer -+                   ^
-tell ---- DialAsked ----------------------> dialler                      |
+                          r1 -------------> redeemer -+                   |
+                          r2, cookie -----> resumer --+                   |
+tell ---- DialAsked --a ticket?-----------> resumer, else dialler         |
           ControlReceived ----------------> rekeyer --------------------+
 seal, open -------------------------------------------------------------+
 """
@@ -11,7 +13,7 @@ seal, open -------------------------------------------------------------+
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from overlay.identity import Identity, NetworkKeys
 from overlay.session import facts as told
@@ -22,8 +24,11 @@ from overlay.session.completed import Completed
 from overlay.session.desk import Desk
 from overlay.session.dialler import Dialler
 from overlay.session.events import Event
-from overlay.session.layout import M3, BadFrame, Cookie, First, Foreign, Late, Second, parse
+from overlay.session.layout import M3, BadFrame, Cookie, First, Foreign, Late, Resume, Resumed, Second, parse
 from overlay.session.rekey import Rekeyer
+from overlay.session.resumed import Redeemer
+from overlay.session.resumption import Resumer
+from overlay.session.tickets import Ticket
 from overlay.session.timing import Due, Timer
 from overlay.values import Label, Link, NodeId
 from overlay.wire.messages import Message
@@ -44,12 +49,14 @@ class Sessions:
         entropy: random.Random,
         now: float,
         tells_keys: bool = False,
+        tickets: Iterable[Ticket] = (),
     ) -> None:
         """Start without any session.
 
         `record` is our signed record, `ciphers` those this CPU seals well with, `offloads` the bits of record types
         that our device takes, `keygen(n)` gives n bytes of key material; with
-        `tells_keys` every key is told in `KeysMade`, for a person who debugs.
+        `tells_keys` every key is told in `KeysMade`, for a person who debugs; `tickets` of an earlier run, oldest
+        first, resume what it had.
         """
         self._desk = Desk(
             identity=identity,
@@ -60,11 +67,14 @@ class Sessions:
             keygen=keygen,
             entropy=entropy,
             tells_keys=tells_keys,
+            tickets=tickets,
         )
         self._book = Book(self._desk)
         self._dialler = Dialler(self._desk, now=now)
         self._answerer = Answerer(self._desk, now=now)
         self._rekeyer = Rekeyer(self._desk, self._book)
+        self._resumer = Resumer(self._desk, self._dialler.ask)
+        self._redeemer = Redeemer(self._desk, self._resumer)
 
     # --- the six verbs ---
 
@@ -83,7 +93,12 @@ class Sessions:
             case Late():
                 self._hear_late(parsed, link, now=now)
             case Cookie():
-                self._dialler.hear_cookie(parsed)
+                if not self._resumer.hear_refusal(parsed, link, now=now):
+                    self._dialler.hear_cookie(parsed)
+            case Resume():
+                self._open(self._redeemer.hear_resume(parsed, link, now=now), now=now)
+            case Resumed():
+                self._hear_resumed(parsed, link, now=now)
             case Foreign(asks=True):
                 self._answerer.hear_foreign(parsed, link)
             case Foreign():
@@ -93,8 +108,9 @@ class Sessions:
         """Hand over what is known now."""
         match fact:
             case told.DialAsked():
-                self._dialler.ask(fact.link, fact.expect, now=now)
+                self._dial(fact, now=now)
             case told.DialDropped():
+                self._resumer.hush(fact.link)
                 self._dialler.hush(fact.link)
             case told.ControlReceived(answer=False):
                 self._rekeyer.hear_rekey(fact.peer, fact.noise, now=now)
@@ -194,18 +210,37 @@ class Sessions:
                 self._dialler.overtaken(link, done.terms.peer)
         else:
             done = self._dialler.hear_fourth(late)
+        self._open(done, now=now)
+
+    def _hear_resumed(self, resumed: Resumed, link: Link, *, now: float) -> None:
+        done = self._resumer.hear_resumed(resumed, link)
+        if done is not None:
+            completed, attempt = done
+            self._open(completed, now=now)
+            self._resumer.tell_lost(attempt, completed.terms.link)
+
+    def _open(self, done: Completed | None, *, now: float) -> None:
         if done is not None:
             self._book.open_session(done, now=now)
+
+    def _dial(self, fact: told.DialAsked, *, now: float) -> None:
+        """By the ticket of an earlier session, if there is one and no m1 is under way there."""
+        if self._dialler.is_busy(fact.link) or not self._resumer.ask(fact.link, fact.expect, fact.likely, now=now):
+            self._dialler.ask(fact.link, fact.expect, now=now)
 
     def _discard_all(self, *, now: float) -> None:
         self._book.forget_all()
         self._answerer.forget_all(now=now)
+        self._redeemer.forget_all()
+        self._resumer.restart(now=now)
         self._dialler.restart(now=now)
 
     def _handle(self, name: Due, *, now: float) -> None:
         match name:
             case (Timer.DIAL, label):
                 self._dialler.due(label, now=now)
+            case (Timer.RESUME, label):
+                self._resumer.due(label, now=now)
             case (Timer.ANSWER, label):
                 self._answerer.due(label)
             case (Timer.CONFIRM, peer, epoch):

@@ -12,6 +12,7 @@ class Timer(Enum):
 
     DIAL = "the dialler repeats m1 or m3, or gives up"
     ANSWER = "an answered handshake is forgotten"
+    RESUME = "the dialler repeats r1, goes over to m1, or forgets a late r2"
     CONFIRM = "the answering side repeats m4 or Rekeyed until a frame opens under the new keys, or drops them"
     REKEY = "keys are due to be replaced"
     REKEY_REPEAT = "Rekey was not answered"
@@ -28,6 +29,11 @@ ANSWER_LIFE = 20.0
 """Seconds an answered handshake is kept: as long as its dialler repeats."""
 YIELDED = 1.0
 """Seconds a dial stands back for the crossing one; then it goes on, should the other have been a forgery."""
+
+RESUME_TRIES = 2
+"""r1 sent in vain over a link before m1 takes its place (protocol section 4)."""
+RESUME_LATE = 5.0
+"""Seconds that r2 is still taken after that."""
 
 REKEY_AFTER = 120.0
 """Age of keys at which the Noise initiator of their run replaces them (protocol section 4)."""

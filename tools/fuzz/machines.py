@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from overlay.gossip.facts import HaveReceived, RecordsReceived, SessionUp, WantReceived
@@ -12,6 +12,7 @@ from overlay.session.commands import SendHandshake
 from overlay.session.facts import DialAsked
 from overlay.session.layout import mac1
 from overlay.session.sessions import Sessions
+from overlay.session.tickets import Ticket
 from overlay.values import Direct, Label
 from overlay.wire.codec import Malformed, decode_message
 from overlay.wire.frame import PROBE, parse
@@ -53,8 +54,8 @@ def settle(machine: Timed, now: float) -> None:
 A_LINK, B_LINK = (Direct(SocketId(1), udp(f"192.0.2.{k}", 27182)) for k in (1, 2))
 
 
-def sessions(number: int) -> Sessions:
-    """Sessions with nobody yet, the same dice each time."""
+def sessions(number: int, *tickets: Ticket) -> Sessions:
+    """Sessions with nobody yet, the same dice each time; with `tickets` of earlier ones."""
     dice = random.Random(number)
     return Sessions(
         identity=identity(number),
@@ -65,13 +66,26 @@ def sessions(number: int) -> Sessions:
         keygen=dice.randbytes,
         entropy=dice,
         now=0.0,
+        tickets=tickets,
     )
 
 
+def ticket(peer: int, number: int) -> Ticket:
+    """One of those with `peer`, both sides' the same for the same number."""
+    return Ticket(identity(peer).id, bytes([number]) * 16, bytes([number]) * 32)
+
+
 def handshake_frames() -> list[bytes]:
-    """m1 to m4 between the two that `sessions_room` starts with."""
-    one, two = sessions(1), sessions(2)
-    one.tell(DialAsked(B_LINK, None), now=0.0)
+    """m1 to m4, r1 and r2 between the two that `sessions_room` starts with."""
+    return [*_said(), *_said(TICKETS)]
+
+
+TICKETS = range(1, 3)
+
+
+def _said(held: Iterable[int] = ()) -> list[bytes]:
+    one, two = sessions(1, *(ticket(2, each) for each in held)), sessions(2, *(ticket(1, each) for each in held))
+    one.tell(DialAsked(B_LINK, identity(2).id), now=0.0)
     frames: list[bytes] = []
     for _ in range(3):
         for speaker, listener, link in ((one, two, A_LINK), (two, one, B_LINK)):
@@ -94,15 +108,17 @@ def frames_of(speaker: Sessions) -> Iterator[bytes]:
 
 
 def sessions_room() -> Feed:
-    """One that dialled, one that is dialled: both hear everything."""
-    one, two = sessions(1), sessions(2)
+    """Of two, one dialled the other and one resumes with the other: all hear everything."""
+    one, two = sessions(1), sessions(2, *(ticket(1, each) for each in TICKETS))
+    back = sessions(1, *(ticket(2, each) for each in TICKETS))
     one.tell(DialAsked(B_LINK, None), now=0.0)
+    back.tell(DialAsked(B_LINK, identity(2).id), now=0.0)
     now = 0.0
 
     def feed(data: bytes) -> None:
         nonlocal now
         now += STEP
-        for room, link in ((one, B_LINK), (two, A_LINK)):
+        for room, link in ((one, B_LINK), (two, A_LINK), (back, B_LINK)):
             room.receive(data, link, now=now)
             settle(room, now)
             for _ in room.commands():

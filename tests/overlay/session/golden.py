@@ -70,8 +70,35 @@ def conversation() -> dict[str, Any]:
     }
 
 
+def resumption() -> dict[str, Any]:
+    """A ticket, and r1, r2 and the first sealed frame of whoever comes back with it."""
+    world = World()
+    ciphers = ("aes256gcm", "chacha20poly1305")
+    a, b = world.host(ciphers=ciphers), world.host(ciphers=ciphers)
+    world.dial(a, b)
+    world.run(1)
+    (ticket,) = a.tickets[b.id]
+    a = world.restart(a)
+    world.sent.clear()
+    world.dial(a, b, expect=b.id)
+    world.run(1)
+    return {
+        "ticket": {"peer": ticket.peer.hex(), "id": ticket.id.hex(), "secret": ticket.secret.hex()},
+        "packets": [
+            {"kind": packet.kind, "bytes": (packet.sealed.body if packet.sealed else packet.frame).hex()}
+            for packet in world.sent
+        ],
+        "next": {"id": a.tickets[b.id][-1].id.hex(), "secret": a.tickets[b.id][-1].secret.hex()},
+        "data_keys": {
+            name: [event.key.hex() for event in host.events if isinstance(event, KeysLive)][-1]
+            for name, host in (("a", a), ("b", b))
+        },
+    }
+
+
 def main() -> None:
-    PATH.write_text(json.dumps({"xxpsk0": xxpsk0(), "conversation": conversation()}, indent=1) + "\n")
+    found = {"xxpsk0": xxpsk0(), "conversation": conversation(), "resumption": resumption()}
+    PATH.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

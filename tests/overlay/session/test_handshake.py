@@ -20,6 +20,7 @@ from overlay.session.events import (
     SecretRefused,
     SessionLost,
     SessionOpened,
+    TicketsChanged,
 )
 from overlay.session.facts import DialAsked, DialDropped, PeerLeft, RecordChanged, WallClockJumped
 from overlay.session.timing import REPEATS
@@ -40,6 +41,8 @@ from tests.overlay.session.world import (
     relayed,
 )
 
+MET = [SessionOpened, OpenKeyReady, KeysLive, ProbeKeysLive, TicketsChanged]
+
 
 def test_two_hosts_meet() -> None:
     world, a, b = joined()
@@ -52,8 +55,8 @@ def test_two_hosts_meet() -> None:
     assert (at_a.record, at_b.record) == (b.record, a.record)
     assert (at_a.seen, at_b.seen) == (str(a.endpoint), str(b.endpoint))
     assert (at_a.offloads, at_b.offloads) == (2, 1)
-    assert [type(event) for event in a.events] == [SessionOpened, OpenKeyReady, KeysLive, ProbeKeysLive]
-    assert [type(event) for event in b.events] == [SessionOpened, OpenKeyReady, KeysLive, ProbeKeysLive]
+    assert [type(event) for event in a.events] == MET
+    assert [type(event) for event in b.events] == MET
     assert {event.cipher for event in a.events if isinstance(event, KeysLive)} == {CIPHERS[0]}
     assert a.sessions.peer_label(b.id) == at_a.peer_label
     assert a.sessions.offloads(b.id) == 2
@@ -385,7 +388,7 @@ def test_a_restarted_peer_is_taken_in() -> None:
 
 def test_nothing_answers_a_new_handshake_and_the_old_session_lives() -> None:
     world, a, b = joined()
-    world.fate = lose("m1")
+    world.fate = lose("m1", "r1")
     world.dial(a, b, expect=b.id)
     world.run(25)
     assert a.count(DialFailed) == 1
@@ -394,12 +397,26 @@ def test_nothing_answers_a_new_handshake_and_the_old_session_lives() -> None:
     assert b.messages[-1] == PING
 
 
+def test_a_peer_that_starts_again_in_the_middle_of_a_handshake_is_not_locked_out() -> None:
+    for turn in range(4):
+        world = World()
+        a, b = world.host(seed=bytes((65 + turn,))), world.host()
+        world.fate = lose("m3")
+        world.dial(b, a, expect=a.id)
+        world.run(0.1)
+        world.fate = lambda packet: [packet]
+        a = world.restart(a)
+        world.dial(a, b, expect=b.id)
+        world.run(1.5)
+        assert agreed(a, b)
+
+
 def test_a_peer_that_left_is_forgotten() -> None:
     world, a, b = joined()
     world.send(a, b, Leave())
     world.run(0.1)
     world.tell(b, PeerLeft(a.id))
-    assert [type(event) for event in b.events[4:]] == [KeysRetired, LabelRetired, SessionLost]
+    assert [type(event) for event in b.events[5:]] == [KeysRetired, LabelRetired, SessionLost]
     assert not b.sessions.is_open(a.id)
     assert not world.send(b, a, PING)
 

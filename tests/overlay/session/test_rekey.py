@@ -8,6 +8,7 @@ import pytest
 
 from overlay.session.events import KeysLive, KeysRetired, LabelRetired, OpenKeyReady, ProbeKeysLive, SessionLost
 from overlay.session.facts import ControlReceived, CounterSpent
+from overlay.session.tickets import Tickets
 from overlay.session.timing import KEY_LIFE, REKEY_AFTER, REKEY_AFTER_OTHER
 from overlay.wire.messages import Ping, Rekey, Rekeyed
 from tests.overlay.session.world import Host, Packet, World, agreed, lose
@@ -77,7 +78,7 @@ def test_nobody_rekeys_without_traffic_and_keys_die() -> None:
     assert b.sessions.is_open(a.id)
     world.run(1)
     for host, other in ((a, b), (b, a)):
-        assert [type(event) for event in host.events[4:]] == [KeysRetired, LabelRetired, SessionLost]
+        assert [type(event) for event in host.events[5:]] == [KeysRetired, LabelRetired, SessionLost]
         assert not host.sessions.is_open(other.id)
         assert host.sessions.next_timeout() is None
 
@@ -238,6 +239,7 @@ def test_rekey_and_handshake_at_once() -> None:
 
 def test_an_epoch_promised_to_a_handshake_is_not_given_to_a_rekey() -> None:
     world, a, b = joined()
+    a.sessions._desk.tickets = Tickets(())
     world.fate = lose("m3")
     world.dial(a, b, expect=b.id)
     world.run(1)

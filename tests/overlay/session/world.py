@@ -25,9 +25,11 @@ from overlay.session.events import (
     SecretRefused,
     SessionLost,
     SessionOpened,
+    TicketsChanged,
 )
 from overlay.session.facts import ControlReceived, DialAsked, Fact
 from overlay.session.layout import MAC_SIZE, mac1
+from overlay.session.tickets import KEPT, Ticket
 from overlay.values import Direct, Label, Link, NodeId, Relayed
 from overlay.wire.messages import Message, Ping, Rekey, Rekeyed
 from punch.values import Endpoint, SocketId, udp
@@ -44,6 +46,9 @@ def keygen(seed: bytes) -> Callable[[int], bytes]:
     return lambda size: blake2b(seed + next(counter).to_bytes(8, "little"), digest_size=size).digest()
 
 
+KINDS = {1: "m1", 2: "m2", 3: "m3", 4: "m4", 5: "r1", 6: "r2"}
+
+
 class Packet(Struct, frozen=True):
     """One datagram: a handshake frame, or a sealed control frame with its sender."""
 
@@ -56,10 +61,10 @@ class Packet(Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """m1 .. m4, cookie, or the class of the message."""
+        """m1 .. m4, r1, r2, cookie, or the class of the message."""
         if self.sealed is not None:
             return type(self.message).__name__
-        return f"m{self.frame[1]}" if self.frame[0] == 4 else "cookie"
+        return KINDS[self.frame[1]] if self.frame[0] == 4 else "cookie"
 
 
 Fate = Callable[[Packet], list[Packet]]
@@ -68,8 +73,19 @@ Fate = Callable[[Packet], list[Packet]]
 class Host:
     """A node at one endpoint."""
 
-    def __init__(self, world: World, index: int, keys: NetworkKeys, ciphers: tuple[str, ...], seed: bytes) -> None:
-        self.identity = Identity(blake2b(b"identity" + bytes((index,)) + seed, digest_size=32).digest())
+    def __init__(
+        self,
+        world: World,
+        index: int,
+        keys: NetworkKeys,
+        ciphers: tuple[str, ...],
+        seed: bytes,
+        tickets: tuple[Ticket, ...] = (),
+    ) -> None:
+        self.index, self.seed = index, seed
+        self.identity = Identity(
+            blake2b(b"identity" + bytes((index,)) + seed.partition(b"/")[0], digest_size=32).digest()
+        )
         self.endpoint = udp(f"192.0.2.{index}", 27182)
         self.record = f"record {index}".encode()
         self.sessions = Sessions(
@@ -79,9 +95,10 @@ class Host:
             ciphers=ciphers,
             offloads=index,
             keygen=keygen(bytes((index,)) + seed),
-            entropy=random.Random(index),
+            entropy=random.Random(index) if not seed else random.Random(bytes((index,)) + seed),
             now=world.now,
             tells_keys=world.tells_keys,
+            tickets=tickets,
         )
         self.events: list[Event] = []
         self.messages: list[Message] = []
@@ -91,6 +108,10 @@ class Host:
         """Every data key ever given to seal with."""
         self.probe_keys: dict[NodeId, ProbeKeysLive] = {}
         self.labels: dict[Label, NodeId] = {}
+        self.tickets: dict[NodeId, tuple[Ticket, ...]] = {}
+        """What it would have on disk."""
+        for ticket in tickets:
+            self.tickets[ticket.peer] = (*self.tickets.get(ticket.peer, ()), ticket)
 
     @property
     def id(self) -> NodeId:
@@ -122,6 +143,10 @@ class Host:
                 self.seal_keys.pop(event.peer, None)
                 assert all(peer != event.peer for peer, _ in self.open_keys)
                 assert event.peer not in self.labels.values()
+            case TicketsChanged():
+                assert len(event.tickets) <= KEPT
+                self.tickets.pop(event.peer, None)
+                self.tickets[event.peer] = event.tickets
             case SecretRefused() | DialFailed() | KeysMade():
                 pass
 
@@ -147,12 +172,23 @@ class World:
         self._queue: list[tuple[float, int, Packet]] = []
         self._order = 0
         self._hosts = 0
+        self._restarts = 0
 
     def host(self, keys: NetworkKeys = NETWORK, *, ciphers: tuple[str, ...] = CIPHERS, seed: bytes = b"") -> Host:
         self._hosts += 1
         host = Host(self, self._hosts, keys, ciphers, seed)
         self.hosts[host.endpoint] = self.by_id[host.id] = host
         return host
+
+    def restart(self, host: Host, *, tickets: tuple[Ticket, ...] | None = None) -> Host:
+        """The host is killed and comes back with what is on its disk, or with `tickets`."""
+        self._restarts += 1
+        kept = tickets if tickets is not None else tuple(each for held in host.tickets.values() for each in held)
+        seed = host.seed.partition(b"/")[0] + b"/" + bytes((self._restarts,))
+        again = Host(self, host.index, NETWORK, CIPHERS, seed, kept)
+        assert again.id == host.id
+        self.hosts[host.endpoint] = self.by_id[host.id] = again
+        return again
 
     def leave(self, host: Host) -> None:
         """Nothing comes from or to it any more."""
