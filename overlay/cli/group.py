@@ -15,7 +15,7 @@ COMMANDS = {
     "ping": "Ping a peer; each pong names its path.",
     "trace": "Every hop of today's path to a peer, with its RTT.",
     "nat": "What NAT is in front of this device.",
-    "why": "Why a peer is not reached directly, and what would help.",
+    "why": "Why a peer is reached as it is, and what would help.",
     "punch": "The punch engine: budget, counters, switches.",
     "ip": "The overlay addresses of a peer, or our own.",
     "wait": "Wait until a peer answers.",

@@ -1,4 +1,4 @@
-"""`overlay why PEER`: why it is not direct, or how it got through."""
+"""`overlay why PEER`: why it is reached as it is: the relay chosen, the way not taken, what punching did."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import click
 from overlay.cli.journal import from_first, told
 from overlay.cli.options import find_node, node_options
 from overlay.cli.reach import ended_words, nat_label, progress
-from overlay.cli.render import path_words, who
+from overlay.cli.render import gone_words, path_words, who
+from overlay.cli.terminal import columns
 from overlay.cli.units import duration
+from overlay.cli.ways import carried_words, refused_words, way_rows
 from overlay.control import client, peers
 from overlay.control.protocol import Json
 from overlay.logs import clean
@@ -21,30 +23,38 @@ from punch.detect.words import strategy_words
 @click.argument("peer")
 @node_options
 def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> None:
-    """Why PEER (a name, an address or the start of an id) is not reached directly, and what would help.
+    """Why PEER (a name, an address or the start of an id) is reached as it is, and what would help.
 
-    What was measured on both sides, what was tried, why it ended, and what would help, the easiest first. After a
-    success: how it got through.
+    Which relay carries and what the others would cost; the ways known, used or not; what was measured on both sides,
+    what was tried, why it ended, and what would help, the easiest first. After a success: how it got through. Costs are
+    round trips with a penalty for loss and jitter.
     """
     path = find_node(network, socket)
     status = client.ask(path, {"do": "status"})
     found = peers.choose(status, peer)
     reply = client.ask(path, {"do": "why", "peer": found["id"]})
-    text = verdict(status, found, str(reply["text"] or ""))
+    ways, relays = reply.get("ways", []), reply.get("relays", [])
+    text = verdict(status, found, str(reply["text"] or ""), far=bool(reply.get("far")))
+    text = refused_words(ways) or text if found["path"]["kind"] == "relay" else text
     fixes = _fixes(status, found, [str(each) for each in reply["fix"]])
     attempts = from_first([str(each) for each in reply["attempts"]])
     if as_json:
         told = {"peer": found["name"], "id": found["id"], "text": text, "fix": "; ".join(fixes), "fixes": fixes}
-        print(json.dumps({"schema": 1, **told, "attempts": attempts}))
+        print(json.dumps({"schema": 1, **told, "attempts": attempts, "ways": ways, "relays": relays}))
     else:
-        print("\n".join(_lines(status, found, text, fixes, attempts)))
+        lines = _lines(status, found, text, carried_words(relays, relayed=found["path"]["kind"] == "relay"))
+        print("\n".join([*lines, *_known(ways), *_happened(attempts), *_helps(fixes)]))
 
 
-def verdict(status: Json, peer: Json, said: str) -> str:
-    """One sentence: how it is, and why; `said` is the engine's."""
+def verdict(status: Json, peer: Json, said: str, *, far: bool = False) -> str:
+    """One sentence: how it is, and why; `said` is the engine's; `far`: it needs no session now."""
     punch, kind = peer["punch"], peer["path"]["kind"]
     if peer["state"] == "gone":
-        return "it left or fell silent" + _heard(peer)
+        return gone_words(peer) + (_heard(peer) if peer.get("gone_s") is not None else "")
+    if kind == "none" and far:
+        return (
+            "nothing is sent to it now: in a large mesh each member keeps up ways to a few; one opens when it is used"
+        )
     if kind == "direct":
         if punch["state"] != "succeeded":
             return said or "no punching was needed: one of its addresses answered"
@@ -104,11 +114,12 @@ def _heard(peer: Json) -> str:
     return f"; last heard from {duration(peer['seen_s'])} ago" if peer["seen_s"] is not None else ""
 
 
-def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list[str]) -> list[str]:
+def _lines(status: Json, peer: Json, text: str, carried: str) -> list[str]:
     punch = peer["punch"]
     rows = [
         ("path", path_words(peer["path"])),
         ("because", clean(text)),
+        *([("carried" if peer["path"]["kind"] == "relay" else "relays", carried)] if carried else []),
         ("here", _nat(status["self"]["nat"])),
         ("there", _nat(peer["nat"])),
     ]
@@ -120,17 +131,24 @@ def _lines(status: Json, peer: Json, text: str, fixes: list[str], attempts: list
         rows.append(("ended", ended))
     if punch["retry_s"] is not None:
         rows.append(("again", f"in {duration(punch['retry_s'])}; at once: overlay nat --again"))
-    lines = [who(peer), *(f"  {name:<9}{words}" for name, words in rows)]
-    if attempts:
-        lines += [
-            "",
-            "What happened, oldest first, in seconds from the first line:",
-            *(f"  {clean(each)}" for each in told(attempts)),
-        ]
-    if fixes:
-        lines += ["", "What would help, the easiest first:"]
-        lines += [f"  {place}. {clean(fix)}" for place, fix in enumerate(fixes, 1)]
-    return lines
+    return [who(peer), *(f"  {name:<9}{words}" for name, words in rows)]
+
+
+def _known(ways: list[Json]) -> list[str]:
+    rows = way_rows(ways)
+    width = max((columns(name) for name, _ in rows), default=0)
+    lines = [f"  {name}{' ' * (width - columns(name))}  {state}" for name, state in rows]
+    return ["", "Ways known:", *lines] if lines else []
+
+
+def _happened(attempts: list[str]) -> list[str]:
+    lines = [f"  {clean(each)}" for each in told(attempts)]
+    return ["", "What happened, oldest first, in seconds from the first line:", *lines] if lines else []
+
+
+def _helps(fixes: list[str]) -> list[str]:
+    lines = [f"  {place}. {clean(fix)}" for place, fix in enumerate(fixes, 1)]
+    return ["", "What would help, the easiest first:", *lines] if lines else []
 
 
 def _nat(nat: Json) -> str:

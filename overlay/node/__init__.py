@@ -6,6 +6,7 @@ outside     this host -> room            happenings what happened in one room ->
 rooms       the rooms of a node          relays     who may carry: routing asked with what the others know
 circle      whom to keep sessions with in a large mesh
 problems    what a person should know    report     what `status` shows
+explain     what `why` shows: the ways to a peer, and who may carry to it
 farewell    the end: a word to everybody
 setup       what a node is made of
 facts  events  commands  snapshot

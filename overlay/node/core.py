@@ -16,15 +16,16 @@ from overlay.node import facts as told
 from overlay.node.circle import Circle
 from overlay.node.commands import Command
 from overlay.node.events import Event
+from overlay.node.explain import explain
 from overlay.node.farewell import Farewell
 from overlay.node.happenings import Happenings
 from overlay.node.inbound import Inbound
 from overlay.node.outbound import Outbound
 from overlay.node.outside import Outside
-from overlay.node.report import punch_view, snapshot
+from overlay.node.report import path_of, punch_view, snapshot
 from overlay.node.rooms import Rooms
 from overlay.node.setup import Setup
-from overlay.node.snapshot import Snapshot
+from overlay.node.snapshot import Explained, Path, Snapshot
 from overlay.values import NodeId
 from punch.config import PunchConfig
 from punch.events import PeerView
@@ -113,6 +114,14 @@ class Node:
     def punching(self, peer: NodeId, *, now: float) -> PeerView:
         """How the search for a direct way to `peer` goes, with its journal."""
         return punch_view(self._rooms, peer, now=now)
+
+    def explain(self, peer: NodeId, *, now: float) -> Explained:
+        """The ways to `peer` and who may carry to it, for `why`."""
+        return explain(self._rooms, peer, now=now)
+
+    def path(self, peer: NodeId, *, now: float) -> Path:
+        """What we send on to `peer`."""
+        return path_of(self._rooms, self._rooms.paths.view(peer), now=now)
 
     @property
     def undecided(self) -> tuple[str, ...]:

@@ -22,10 +22,15 @@ def path_of(rooms: Rooms, view: PathView, *, now: float) -> shown.Path:
         kind=view.kind,
         transport=view.endpoint.transport if view.endpoint is not None else None,
         endpoint=str(view.endpoint) if view.endpoint is not None else None,
-        via=[rooms.gossip.name_of(view.relay)] if view.relay is not None else [],
+        via=via_names(rooms, view.relay) if view.relay is not None else [],
         hops=None if view.kind == "none" else 2 if relayed else 1,
         since_s=None if view.kind == "none" else round(now - view.since, 1),
     )
+
+
+def via_names(rooms: Rooms, relay: NodeId) -> list[str]:
+    """The relays of a circuit, from us on."""
+    return [rooms.gossip.name_of(relay)]
 
 
 def snapshot(rooms: Rooms, *, now: float) -> shown.Snapshot:
@@ -117,11 +122,11 @@ def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
     record, known, counted = rooms.gossip.member(node), rooms.paths.peer(node), rooms.counters.peers.get(node)
     view = rooms.paths.view(node)
     way = known.ways.get(known.current[0]) if known is not None and known.current else None
-    heard = known.heard_at if known is not None else None
+    heard, gone = known.heard_at if known is not None else None, rooms.departed.get(node)
     handshake = rooms.session.handshake_at(node)
     if known is not None and known.reached:
         state = "connected"
-    elif node in rooms.departed:
+    elif gone is not None:
         state = "gone"
     elif is_far(rooms, node, now=now):
         # Its record is here and nobody says that it fell silent: it is reached when it is wanted.
@@ -137,14 +142,16 @@ def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         version=record.version if record is not None else None,
         seen_s=round(now - heard, 1) if heard is not None else None,
         path=path_of(rooms, view, now=now),
-        rtt_ms=_milliseconds(way.rtt.smoothed if way is not None else None),
-        jitter_ms=_milliseconds(way.rtt.jitter if way is not None else None),
+        rtt_ms=milliseconds(way.rtt.smoothed if way is not None else None),
+        jitter_ms=milliseconds(way.rtt.jitter if way is not None else None),
         loss=known.loss.share(now=now) if known is not None else None,
         rx_bytes=counted.rx_bytes if counted is not None else 0,
         tx_bytes=counted.tx_bytes if counted is not None else 0,
         handshake_s=round(now - handshake, 1) if handshake is not None else None,
         nat=_peer_nat(rooms, node, record.nat if record is not None else "", now=now),
         punch=_punch_state(rooms, node, now=now),
+        gone=("left" if gone.left else "silent") if gone is not None and state == "gone" else None,
+        gone_s=round(now - gone.since, 1) if gone is not None and state == "gone" else None,
     )
 
 
@@ -157,7 +164,7 @@ def _gone(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         ipv6=gone.record.ipv6 or None,
         state="gone",
         version=gone.record.version,
-        seen_s=round(now - gone.since, 1),
+        seen_s=round(now - gone.heard_at, 1) if gone.heard_at is not None else None,
         path=shown.Path(kind="none", transport=None, endpoint=None, via=[], hops=None, since_s=None),
         rtt_ms=None,
         jitter_ms=None,
@@ -167,10 +174,13 @@ def _gone(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         handshake_s=None,
         nat=describe(from_word(gone.record.nat)),
         punch=shown.PunchState(),
+        gone="left" if gone.left else "silent",
+        gone_s=round(now - gone.since, 1),
     )
 
 
-def _milliseconds(seconds: float | None) -> float | None:
+def milliseconds(seconds: float | None) -> float | None:
+    """As `status` shows them."""
     return round(seconds * 1000, 3) if seconds is not None else None
 
 

@@ -14,7 +14,7 @@ import msgspec
 from overlay.errors import NoReply, NoSuchPeer, UsageError
 from overlay.node.events import Event, PongHeard, Traced
 from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, PunchAsked, TraceAsked
-from overlay.node.snapshot import Nat, Path
+from overlay.node.snapshot import Nat
 from overlay.shell.loop import Loop, clock
 from overlay.shell.words import Line
 from overlay.values import NodeId
@@ -22,6 +22,8 @@ from punch.config import PunchConfig
 
 PONG_WITHIN = 2.0
 """Seconds a pong may take."""
+PING_AGAIN = 0.1
+"""Seconds until a ping that had no way to go is sent again."""
 TRACED_WITHIN = 10.0
 """Seconds a trace may take: hops that do not answer are waited for."""
 WATCHED_EVERY = 1.0
@@ -189,19 +191,24 @@ class Answers:
         token = self._token
         future: asyncio.Future[PongHeard] = asyncio.get_running_loop().create_future()
         self._pongs[token] = future
-        self._loop.tell(PingAsked(peer, token))
         try:
             async with asyncio.timeout(PONG_WITHIN):
-                return await future
+                return await self._asked_until(peer, token, future)
         except TimeoutError:
             return None
         finally:
             self._pongs.pop(token, None)
 
+    async def _asked_until(self, peer: NodeId, token: int, pong: asyncio.Future[PongHeard]) -> PongHeard:
+        """Ask; again, as long as no way was there to ask on: the first ping may be what opens a session."""
+        while True:
+            had_way = self._loop.node.path(peer, now=clock()).kind != "none"
+            self._loop.tell(PingAsked(peer, token))
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(pong), None if had_way else PING_AGAIN)
+
     def _path(self, peer: NodeId) -> Any:
-        shown = next((each.path for each in self._loop.snapshot().peers if each.id == peer.hex()), None)
-        none = Path(kind="none", transport=None, endpoint=None, via=[], hops=None, since_s=None)
-        return msgspec.to_builtins(shown or none)
+        return msgspec.to_builtins(self._loop.node.path(peer, now=clock()))
 
     # --- the punch engine ---
 
@@ -222,8 +229,10 @@ class Answers:
         }
 
     def _why(self, peer: NodeId) -> dict[str, Any]:
-        view = self._loop.node.punching(peer, now=clock())
-        return {"text": view.text, "fix": list(view.fix), "attempts": list(view.journal)}
+        node, now = self._loop.node, clock()
+        view = node.punching(peer, now=now)
+        ways: dict[str, Any] = msgspec.to_builtins(node.explain(peer, now=now))
+        return {"text": view.text, "fix": list(view.fix), "attempts": list(view.journal), **ways}
 
     def _punch(self, request: dict[str, Any]) -> dict[str, Any]:
         """Switch the engine, or only show it.

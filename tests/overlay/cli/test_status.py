@@ -36,6 +36,26 @@ def test_a_person_sees_who_is_here_how_and_since_when() -> None:
     )
 
 
+def test_who_went_how_and_when() -> None:
+    gone = peer("nas", 3, state="gone", path=NONE, seen_s=80.0)
+    assert status_lines(status({**gone, "gone": "left", "gone_s": 7300.0}), PLAIN)[-2].endswith("left 2 h 1 min ago")
+    silent = status_lines(status({**gone, "gone": "silent", "gone_s": 20.0}), PLAIN)
+    assert silent[-2:] == ["o nas   10.222.7.3  fell silent 20 s ago", "o gone"]
+
+
+def test_loss_on_the_path_and_inside() -> None:
+    lines = status_lines(status(peer("vps", 2, loss=0.08, loss_inside=0.001), peer("nas", 3, loss_inside=0.0)), PLAIN)
+    assert " 8.0 % (0.1 %) " in lines[5]
+    assert " 0 % " in lines[6]
+    assert lines[-1] == "* direct  loss: on the path (of the packets inside)"
+
+
+def test_a_member_of_a_large_mesh_without_a_way() -> None:
+    lines = status_lines(status(peer("vps", 2, path=NONE, rtt_ms=None, seen_s=None)), PLAIN)
+    assert lines[-2] == ". vps   10.222.7.2  here by its neighbours' word; a way opens when used"
+    assert lines[-1] == ". no way needed now"
+
+
 def test_a_lonely_node_says_so() -> None:
     lines = status_lines(status(), PLAIN)
     assert lines[0] == "home  1 member  up 2 h 14 min"

@@ -7,6 +7,7 @@ import pytest
 
 from overlay.cli import main
 from overlay.cli.journal import from_first, told
+from overlay.cli.ways import carried_words
 from tests.kit.contract import WHY, faults
 from tests.overlay.control.fake import NONE, FakeNode
 
@@ -153,10 +154,83 @@ def test_a_path_that_needed_no_hole(node: FakeNode, capsys: Capture) -> None:
 
 def test_who_is_gone_or_not_reached(node: FakeNode, capsys: Capture) -> None:
     assert main(["why", "nas"]) == 0
-    assert "it left or fell silent; last heard from 3 h ago" in capsys.readouterr().out
+    assert "because gone, last heard from 3 h ago" in " ".join(capsys.readouterr().out.split())
+    node.snapshot["peers"][2] |= {"gone": "silent", "gone_s": 60.0, "seen_s": 90.0}
+    assert main(["why", "nas"]) == 0
+    assert "fell silent 1 min ago; last heard from 1 min ago" in capsys.readouterr().out
     node.snapshot["peers"][1] |= {"path": NONE, "state": "connecting", "seen_s": None}
     assert main(["why", "phone"]) == 0
     assert "no way to it is known yet\n" in capsys.readouterr().out
+
+
+def relay(name: str, state: str, here: float, there: float | None, *via: str) -> dict[str, Any]:
+    return {"name": name, "via": [name, *via], "state": state, "here_ms": here, "there_ms": there}
+
+
+def way(state: str, loss: float | None = None, *, via: str = "", rtt: float | None = 20.0) -> dict[str, Any]:
+    return {
+        "kind": "relay" if via else "direct",
+        "endpoint": "203.0.113.4:5",
+        "via": [via] if via else [],
+        "state": state,
+        "rtt_ms": rtt,
+        "jitter_ms": 1.0,
+        "loss": loss,
+        "heard_s": 4.0,
+    }
+
+
+def test_the_relay_chosen_and_the_way_not_taken(node: FakeNode, capsys: Capture) -> None:
+    phone(node)
+    relays = [
+        relay("vps", "carries", 48.0, 12.0),
+        relay("nas", "spare", 60.0, 35.0),
+        relay("hub", "spare", 100.0, 20.0, "far"),
+        relay("pi", "off", 1.0, None),
+    ]
+    ways = [way("used", 0.001, via="vps"), way("bad", 0.12), way("unproven", rtt=None)]
+    node.told |= {"ways": ways, "relays": relays, "far": False}
+    assert main(["why", "phone"]) == 0
+    lines = said(capsys)
+    bad = "bad: loses 12 % where via vps loses 0.1 %, 20.0 ms, last heard 4 s ago"
+    assert f"because its direct way is not taken: {bad}" in lines
+    carried = "via vps (48.0 ms + 12.0 ms), not nas (95.0 ms), hub and far (120 ms); pi does not carry for others"
+    assert f"carried {carried}" in lines
+    at = lines.index("Ways known:")
+    assert lines[at + 1 : at + 4] == [
+        "via vps in use, loses 0.1 %, 20.0 ms",
+        f"direct 203.0.113.4:5 {bad}",
+        "direct 203.0.113.4:5 not proven: nobody answered there, last heard 4 s ago",
+    ]
+    assert main(["why", "phone", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ways"] == ways
+    assert told["relays"] == relays
+
+
+@pytest.mark.parametrize(
+    ("relays", "relayed", "words"),
+    [
+        ([], True, ""),
+        ([relay("vps", "carries", 5.0, 6.0)], True, "via vps (5.00 ms + 6.00 ms); no other could"),
+        ([relay("vps", "spare", 5.0, 6.0)], False, "vps (11.0 ms) could, if this way fails"),
+        ([relay("vps", "refused", 5.0, None)], False, "vps would not within the last minute"),
+        (
+            [relay(name, "spare", 1.0, 1.0) for name in "abcde"],
+            True,
+            "via a (1.00 ms + 1.00 ms), not b (2.00 ms), c (2.00 ms), d (2.00 ms) and 1 more",
+        ),
+    ],
+)
+def test_relays_in_words(relays: list[dict[str, Any]], relayed: bool, words: str) -> None:
+    assert carried_words(relays, relayed=relayed) == words
+
+
+def test_a_member_of_a_large_mesh_without_a_way(node: FakeNode, capsys: Capture) -> None:
+    node.snapshot["peers"][1] |= {"path": NONE, "seen_s": None}
+    node.told |= {"ways": [], "relays": [], "far": True}
+    assert main(["why", "phone"]) == 0
+    assert "one opens when it is used" in capsys.readouterr().out
 
 
 def test_a_journal_of_another_make_is_left_as_it_is() -> None:

@@ -65,8 +65,12 @@ def test_nat_and_endpoints(stage: Stage) -> None:
 def test_why_names_text_fixes_and_the_journal(stage: Stage) -> None:
     bob = stage.village.nodes["bob"].node.id
     reply = stage.ask(do="why", peer=bob.hex())
-    assert set(reply) == {"text", "fix", "attempts"}
+    assert set(reply) == {"text", "fix", "attempts", "ways", "relays", "far"}
     assert reply["attempts"]
+    (relay,) = reply["relays"]
+    assert (relay["name"], relay["state"], relay["via"]) == ("vps", "carries", ["vps"])
+    assert reply["ways"][0]["via"] == ["vps"]
+    assert reply["ways"][0]["state"] == "used"
     with pytest.raises(NoSuchPeer):
         stage.ask(do="why", peer="00" * 32)
 
