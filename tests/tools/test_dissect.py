@@ -37,6 +37,8 @@ M1 = layout.first(layout.first_head(Label(0xAAAA0001), bytes(range(32))), bytes(
 M2 = layout.second(layout.second_head(Label(0xAAAA0001), Label(0xBBBB0002), bytes(32)), bytes(48), MAC)
 M3 = layout.late(3, Label(0xBBBB0002), bytes(200))
 M4 = layout.late(4, Label(0xAAAA0001), bytes(190))
+R1 = layout.resume_frame(layout.resume_head(Label(0xAAAA0005), bytes(range(16))), bytes(968), bytes(16), MAC)
+R2 = layout.resume_frame(layout.resumed_head(Label(0xAAAA0005), Label(0xBBBB0006)), bytes(400), bytes(16), MAC)
 COOKIE = layout.cookie_frame(Label(0xAAAA0001), bytes(range(1, 17)), MAC)
 
 
@@ -111,6 +113,28 @@ def test_ipv6_vlan_probes_and_stun(tmp_path: Path, capsys: pytest.CaptureFixture
     ]
 
 
+def test_a_session_that_is_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = cut(DATA, Label(0xBBBB0006), 0, 0, bytes(60), 1200)[0]
+    packets = [packet(1.0, A, B, R1), packet(1.5, B, A, R2), packet(2.0, A, B, data)]
+    assert printed(tmp_path, capsys, packets)[:3] == [
+        "0.000 10.0.0.2:27182 > 10.0.0.1:27182 r1 label aaaa0005 is mine, by the ticket 00010203 of an earlier "
+        f"session, {len(R1)} B",
+        f"0.500 10.0.0.1:27182 > 10.0.0.2:27182 r2 to aaaa0005, label bbbb0006 is mine: resumed, {len(R2)} B",
+        "1.000 10.0.0.2:27182 > 10.0.0.1:27182 data to bbbb0006 epoch 0, counter 0, slice 1 of 1, 76 B",
+    ]
+
+
+def test_a_beacon_is_told_by_its_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def sent(port: int, payload: bytes) -> Packet:
+        return Ether() / IP(src=A, dst="239.255.27.182") / UDP(sport=PORT, dport=port) / Raw(payload)
+
+    beacon = bytes([6, 0, 1, 0]) + bytes(28)  # its bytes may look like anything
+    lines = printed(tmp_path, capsys, [sent(layers.BEACON_PORT, beacon), sent(layers.BEACON_PORT, bytes(31))])
+    assert "10.0.0.2:27182 > 239.255.27.182:27181 beacon a member is here, 32 B" in lines[0]
+    assert lines[1] == ""
+    assert "beacon" not in "".join(printed(tmp_path, capsys, [sent(PORT, beacon)]))
+
+
 def test_a_run_ends_after_a_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = cut(DATA, Label(1), 0, 3, bytes(10), 1200)[0]
     lines = printed(tmp_path, capsys, [packet(at, A, B, one) for at in (1.0, 4.0)])
@@ -169,7 +193,7 @@ def test_no_capture_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.Capture
     assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == ["dissect", "dissect"]
 
 
-@pytest.mark.parametrize("frame", [M1, M2, M3, M4, COOKIE], ids=["m1", "m2", "m3", "m4", "cookie"])
+@pytest.mark.parametrize("frame", [M1, M2, M3, M4, R1, R2, COOKIE], ids=["m1", "m2", "m3", "m4", "r1", "r2", "cookie"])
 def test_the_layers_are_what_the_session_writes(frame: bytes) -> None:
     (seen,) = dissect(frame)
     assert type(seen) is not layers.Other

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overlay.sealing import BUILT_IN, aad, aead, nonce
+from overlay.sealing import BUILT_IN, aad, aead, nonce, tag_size
 from overlay.values import Label
 from overlay.wire import messages as said
 from overlay.wire.codec import encode_message
-from overlay.wire.frame import CONTROL, DATA, cut
+from overlay.wire.frame import CONTROL, DATA, HEADER_SIZE, PARITIES, Header, cut, parity_index
+from overlay.wire.parity import parity
 from punch import probe, signals, stun
 from punch.values import Candidate, NatProfile, udp
 from tests.tools.test_dissect import A, B, packet, printed
@@ -111,6 +112,49 @@ def test_slices_out_of_order_and_lost(tmp_path: Path, capsys: Capture) -> None:
     lines = opened(tmp_path, capsys, shuffled, line("data", 3, BUILT_IN[0]))
     assert "counter 5: 1 packet," in lines[0]
     assert lines[-1].startswith("1 envelopes lack a slice")
+
+
+def protected(plain: bytes, size: int, k: int, *, counter: int = 5) -> list[bytes]:
+    """The frames of a data envelope of whole slices of `size` bytes, and its parity slices behind them."""
+    room = tag_size(BUILT_IN[0])
+    plain = plain.ljust(-(-(len(plain) + room) // size) * size - room, b"\0")
+    frames = sealed(DATA, plain, counter=counter, size=size + HEADER_SIZE)
+    count = len(frames)
+    made = parity(b"".join(frame[HEADER_SIZE:] for frame in frames), size, k)
+    for number in range(k):
+        header = Header(DATA, parity_index(k, number), count, 3, LABEL, counter).pack()
+        frames.append(header + made[number * size : (number + 1) * size])
+    return frames
+
+
+UDP_PACKET = record(bytes(IP(src="10.66.0.2", dst="10.66.0.3") / UDP(sport=1, dport=2) / bytes(2500)))
+
+
+def test_parity_rebuilds_what_is_lost(tmp_path: Path, capsys: Capture) -> None:
+    frames = protected(UDP_PACKET, 500, 2)
+    assert len(frames) == 8
+    keys = line("data", 3, BUILT_IN[0])
+    assert len(opened(tmp_path, capsys, frames, keys)) == 2  # the packet is told once, parity adds nothing
+    lines = opened(tmp_path, capsys, [*frames[:1], *frames[3:]], keys)
+    assert "counter 5: 1 packet, rebuilt by parity," in lines[0]
+    assert lines[1] == "10.66.0.2:1 > 10.66.0.3:2 UDP, 2528 B"
+    double = protected(record(bytes(IP(src="10.66.0.2", dst="10.66.0.3") / ICMP())), 100, 1)
+    assert len(double) == 2
+    assert "1 packet, by its double," in opened(tmp_path, capsys, double[1:], keys)[0]
+
+
+def test_parity_is_named_without_keys(tmp_path: Path, capsys: Capture) -> None:
+    frames = protected(UDP_PACKET, 500, 2)
+    told = printed(tmp_path, capsys, [packet(1.0, A, B, frame) for frame in frames])
+    assert "data to bbbb0002 epoch 3, counter 5, 1 envelopes in 6 slices and 2 of parity, " in told[0]
+    assert "parity 2 of 2 over 6 slices" in printed(tmp_path, capsys, [packet(1.0, A, B, frames[-1])])[0]
+    assert "the double" in printed(tmp_path, capsys, [packet(1.0, A, B, protected(UDP_PACKET, 3000, 1)[-1])])[0]
+
+
+@pytest.mark.parametrize("k", PARITIES)
+def test_a_batch_with_parity_is_cut_where_the_kernel_would(k: int) -> None:
+    frames = protected(UDP_PACKET, 200, k)
+    assert [bytes(each) for each in dissect(b"".join(frames))] == frames
 
 
 def test_signals_and_heard_in_words() -> None:

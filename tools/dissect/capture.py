@@ -74,5 +74,5 @@ def _sightings(packet: Any) -> Iterator[Sighting]:
         return
     payload = datagram.original[8 : datagram.len or None]
     source, target = udp(carrier.src, datagram.sport), udp(carrier.dst, datagram.dport)
-    for frame in dissect(payload):
+    for frame in dissect(payload, datagram.dport):
         yield Sighting(float(packet.time), str(source), str(target), frame, len(frame.original or payload))

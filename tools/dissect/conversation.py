@@ -16,11 +16,11 @@ A run of data goes on until something else is said between the two, or for a sec
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from msgspec import Struct, field
 
-from overlay.wire.frame import CONTROL, HEADER_SIZE
+from overlay.wire.frame import CONTROL, HEADER_SIZE, parity_place
 from overlay.wire.reassembly import Reassembly
 from tools.dissect import layers, spoken
 from tools.dissect.capture import Sighting
@@ -28,6 +28,9 @@ from tools.dissect.keys import KeyRing, Opened
 
 RUN_ENDS = 1.0
 """Seconds without a slice after which a run is told."""
+
+MOST_WHOLE = 65536
+"""Envelopes remembered as whole; parity follows at once, a copy by another way soon."""
 
 WIDTH = 50
 """Columns for `SOURCE > TARGET`."""
@@ -44,6 +47,8 @@ class Run(Struct):
     size: int = 0
     envelopes: int = 0
     """Slices with index 0."""
+    parities: int = 0
+    """Parity slices among them."""
 
 
 class Totals(Struct):
@@ -63,6 +68,8 @@ class Conversation:
         """`ring` opens what is sealed, as far as its keys go."""
         self._ring = ring
         self._partial = Reassembly()
+        self._whole_ones: dict[Hashable, None] = {}
+        """Envelopes that were told whole: what still comes of them is their parity, or a copy."""
         self._began: float | None = None
         self._runs: dict[Key, Run] = {}
         self._labels: dict[int, str] = {}
@@ -129,7 +136,14 @@ class Conversation:
         self._partial.expire(sighting.at)
         body = bytes(frame.slice)
         key = (*session, frame.epoch, frame.counter, frame.count)
-        return self._partial.add(key, frame.index, frame.count, body, session=session, now=sighting.at)
+        if key in self._whole_ones:
+            return None
+        whole = self._partial.add(key, frame.index, frame.count, body, session=session, now=sighting.at)
+        if whole is not None:
+            self._whole_ones[key] = None
+            while len(self._whole_ones) > MOST_WHOLE:
+                del self._whole_ones[next(iter(self._whole_ones))]
+        return whole
 
     def _open(self, frame: layers.Packet, whole: bytes) -> Opened | None:
         assert self._ring is not None
@@ -144,6 +158,8 @@ class Conversation:
             return
         inside = list(spoken.packets(opened.plain))
         count = f"{len(inside)} packet{'' if len(inside) == 1 else 's'}"
+        if self._partial.rebuilt:
+            count += ", rebuilt by parity" if frame.count > 1 else ", by its double"
         yield self._line(sighting, frame.name, f"{head}: {count}", f"{size:,} B sealed with {key.cipher}")
         yield from (f"{'':>10}  {'':<{WIDTH}} {'':<8}   {each}" for each in inside)
 
@@ -159,6 +175,7 @@ class Conversation:
         run.last = sighting.at
         run.low, run.high = min(run.low, frame.counter), max(run.high, frame.counter)
         run.slices += slices
+        run.parities += slices == 1 and frame.index >= frame.count
         run.envelopes += slices > 1 or frame.index == 0
         run.size += size
 
@@ -172,19 +189,20 @@ class Conversation:
         frame = run.first.frame
         to = self._to(frame.label)
         if run.slices == 1:
-            return f"{to} epoch {frame.epoch}, counter {run.low}, slice {frame.index + 1} of {frame.count}"
+            return f"{to} epoch {frame.epoch}, counter {run.low}, {slice_words(frame)}"
         counters = f"counter {run.low}" if run.low == run.high else f"counter {run.low}..{run.high}"
         duration = run.last - run.first.at
         over = f" over {duration:.1f} s" if duration >= 0.05 else ""
-        return f"{to} epoch {frame.epoch}, {counters}, {run.envelopes} envelopes in {run.slices} slices{over}"
+        slices = f"{run.slices - run.parities} slices" + (f" and {run.parities} of parity" if run.parities else "")
+        return f"{to} epoch {frame.epoch}, {counters}, {run.envelopes} envelopes in {slices}{over}"
 
     # -- words --------------------------------------------------------------------------------------------------
 
     def _learn(self, sighting: Sighting) -> None:
-        """m1 and m2 say whose label is whose."""
-        if isinstance(sighting.frame, layers.M1):
+        """The first two frames of a handshake say whose label is whose."""
+        if isinstance(sighting.frame, layers.M1 | layers.R1):
             self._labels[sighting.frame.label] = sighting.source
-        elif isinstance(sighting.frame, layers.M2):
+        elif isinstance(sighting.frame, layers.M2 | layers.R2):
             self._labels[sighting.frame.label_b] = sighting.source
 
     def _to(self, label: int) -> str:
@@ -203,6 +221,14 @@ class Conversation:
         return f"{at:>10.3f}  {f'{sighting.source} > {sighting.target}':<{WIDTH}} {name:<8} {text}, {size}"
 
 
+def slice_words(frame: layers.Packet) -> str:
+    """Which slice of how many; which parity slice of how many."""
+    if frame.index < frame.count:
+        return f"slice {frame.index + 1} of {frame.count}"
+    k, number = parity_place(frame.index)
+    return "the double" if frame.count == 1 else f"parity {number + 1} of {k} over {frame.count} slices"
+
+
 def probe_words(frame: layers.Packet) -> str:
     """A probe's or an answer's fields; the random number tells which answer belongs to which probe."""
     fields = f"attempt {frame.attempt:08x}, slot {frame.slot}, epoch {frame.epoch}, random {frame.random.hex()}"
@@ -214,10 +240,18 @@ SAYINGS: tuple[tuple[type, Callable[[Conversation, layers.Packet], str]], ...] =
     (layers.M2, lambda c, f: f"to {f.label:08x}, label {f.label_b:08x} is mine"),
     (layers.M3, lambda c, f: f"to {f.label:08x}"),
     (layers.M4, lambda c, f: f"to {f.label:08x}"),
-    (layers.Cookie, lambda c, f: f"to {f.label:08x}: {'come again with this' if any(f.cookie) else 'another major'}"),
+    (layers.R1, lambda c, f: f"label {f.label:08x} is mine, by the ticket {f.ticket[:4].hex()} of an earlier session"),
+    (layers.R2, lambda c, f: f"to {f.label:08x}, label {f.label_b:08x} is mine: resumed"),
+    (layers.Beacon, lambda c, f: "a member is here"),
+    (
+        layers.Cookie,
+        lambda c, f: (
+            f"to {f.label:08x}: {'come again with this' if any(f.cookie) else 'another major, or no such ticket'}"
+        ),
+    ),
     (
         layers.Control,
-        lambda c, f: f"{c._to(f.label)} epoch {f.epoch}, counter {f.counter}, slice {f.index + 1} of {f.count}",
+        lambda c, f: f"{c._to(f.label)} epoch {f.epoch}, counter {f.counter}, {slice_words(f)}",
     ),
     (layers.Probe, lambda c, f: probe_words(f)),
     (layers.ProbeAnswer, lambda c, f: probe_words(f)),

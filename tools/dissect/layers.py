@@ -10,7 +10,20 @@ import types
 import warnings
 from typing import Any
 
-from overlay.wire.frame import CONTROL, COOKIE, DATA, HANDSHAKE, MAX_SLICES, PROBE, PROBE_ANSWER, STUN_LAST
+from overlay.wire.frame import (
+    CONTROL,
+    COOKIE,
+    DATA,
+    HANDSHAKE,
+    HEADER_SIZE,
+    PARITIES,
+    PROBE,
+    PROBE_ANSWER,
+    STUN_LAST,
+    Header,
+    parity_index,
+    parity_place,
+)
 
 with warnings.catch_warnings():  # scapy meets its own deprecations while it is imported
     warnings.simplefilter("ignore")
@@ -31,6 +44,10 @@ with warnings.catch_warnings():  # scapy meets its own deprecations while it is 
 M1_SIZE, M2_SIZE, COOKIE_SIZE, PROBE_SIZE = 176, 108, 40, 36
 M3_LEAST, M4_LEAST = 8 + 32 + 48 + 16, 8 + 48 + 16
 """noise2 carries e, an encrypted s and at least a tag; noise3 no e."""
+R1_LEAST, R2_LEAST = 24 + 32 + 16 + 16 + 16, 12 + 32 + 16 + 16 + 16
+"""Their heads, e, at least a tag, mac and mac1."""
+BEACON_SIZE, BEACON_PORT = 32, 27181
+"""Protocol section 10; only its port tells a beacon, its bytes say nothing."""
 MAGIC_COOKIE = 0x2112_A442
 """RFC 5389 section 6."""
 
@@ -69,6 +86,14 @@ M2 = layer(
 )
 M3 = layer("m3", *opening(HANDSHAKE, 3), XStrField("noise2", b""))
 M4 = layer("m4", *opening(HANDSHAKE, 4), XStrField("noise3", b""))
+R1 = layer(
+    "r1",
+    *opening(HANDSHAKE, 5),
+    XStrFixedLenField("ticket", bytes(16), 16),
+    XStrField("noise1", b""),
+)
+"""A ticket of an earlier session is redeemed; mac and mac1 are the end of `noise1`."""
+R2 = layer("r2", *opening(HANDSHAKE, 6), XLEIntField("label_b", 0), XStrField("noise2", b""))
 Cookie = layer(
     "cookie",
     *opening(COOKIE, 0),
@@ -119,13 +144,22 @@ Stun = layer(
     XStrField("attributes", b""),
 )
 
+Beacon = layer("beacon", XStrFixedLenField("random", bytes(16), 16), XStrFixedLenField("mac1", bytes(16), 16))
+
 Other = layer("other", XByteField("type", 0xFF), XStrField("bytes", b""))
 """What no frame of ours looks like."""
 
-HANDSHAKES = {1: (M1, M1_SIZE, M1_SIZE), 2: (M2, M2_SIZE, M2_SIZE), 3: (M3, M3_LEAST, 2048), 4: (M4, M4_LEAST, 2048)}
+HANDSHAKES = {
+    1: (M1, M1_SIZE, M1_SIZE),
+    2: (M2, M2_SIZE, M2_SIZE),
+    3: (M3, M3_LEAST, 2048),
+    4: (M4, M4_LEAST, 2048),
+    5: (R1, R1_LEAST, 2048),
+    6: (R2, R2_LEAST, 2048),
+}
 """Step -> (layer, least size, largest size)."""
 
-LAYERS = (M1, M2, M3, M4, Cookie, Data, Control, Probe, ProbeAnswer, Stun, Other)
+LAYERS = (M1, M2, M3, M4, R1, R2, Cookie, Data, Control, Probe, ProbeAnswer, Stun, Beacon, Other)
 
 
 def choose(payload: bytes) -> Any:
@@ -133,13 +167,13 @@ def choose(payload: bytes) -> Any:
     size = len(payload)
     if size < 4:
         return Other
-    kind, second, third, fourth = payload[:4]
+    kind, second, _, fourth = payload[:4]
     if kind == HANDSHAKE and second in HANDSHAKES and not fourth:
         chosen, least, most = HANDSHAKES[second]
         return chosen if least <= size <= most else Other
     if kind == COOKIE and not second and not fourth:
         return Cookie if size == COOKIE_SIZE else Other
-    if kind in (DATA, CONTROL) and second < third <= MAX_SLICES and size > 16:
+    if Header.parse(payload) is not None and size > HEADER_SIZE:
         return Data if kind == DATA else Control
     if kind in (PROBE, PROBE_ANSWER) and size == PROBE_SIZE:
         return Probe if kind == PROBE else ProbeAnswer
@@ -148,10 +182,13 @@ def choose(payload: bytes) -> Any:
     return Other
 
 
-def dissect(payload: bytes) -> list[Any]:
-    """A UDP payload as layers: one, or all slices of a batch that the kernel had not yet cut when it was captured."""
+def dissect(payload: bytes, port: int = 0) -> list[Any]:
+    """A UDP payload, sent to `port`, as layers: one, or all slices of a batch that the kernel had not yet cut when it
+    was captured."""
     if not payload:
         return [Other(type=0, bytes=b"")]
+    if port == BEACON_PORT:
+        return [(Beacon if len(payload) == BEACON_SIZE else Other)(payload)]
     chosen = choose(payload)
     if chosen not in (Data, Control):
         return [chosen(payload)]
@@ -159,18 +196,28 @@ def dissect(payload: bytes) -> list[Any]:
 
 
 def uncut(payload: bytes) -> list[bytes]:
-    """Split a batch at the headers that must follow: same envelope, next index."""
+    """Split a batch at the headers that must follow: same envelope, next index, then its parity slices."""
     kind, index, count = payload[:3]
-    pieces = []
-    while index + 1 < count:
-        follows = bytes((kind, index + 1, count)) + payload[3:16]
-        at = payload.find(follows, 17)
-        if at < 0:
-            break
+    pieces: list[bytes] = []
+    while True:
+        for following in _next(index, count):
+            at = payload.find(bytes((kind, following, count)) + payload[3:HEADER_SIZE], HEADER_SIZE + 1)
+            if at > 0:
+                break
+        else:
+            return [*pieces, payload]
         pieces.append(payload[:at])
-        payload = payload[at:]
-        index += 1
-    return [*pieces, payload]
+        payload, index = payload[at:], following
+
+
+def _next(index: int, count: int) -> list[int]:
+    """The indexes that may follow `index` in one batch."""
+    if index < count - 1:
+        return [index + 1]
+    if index >= count:
+        k, number = parity_place(index)
+        return [index + 1] if number + 1 < k else []
+    return [parity_index(k, 0) for k in PARITIES if k <= count]
 
 
 __all__ = ["HANDSHAKES", "LAYERS", "Packet", "choose", "dissect", "uncut"]
