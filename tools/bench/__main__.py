@@ -1,4 +1,4 @@
-"""`python -m tools.bench dataplane | punch`."""
+"""`python -m tools.bench dataplane | punch | mesh`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from collections.abc import Callable
 
 from overlay.errors import OverlayError
 from tools.bench import __doc__ as overview
-from tools.bench import dataplane, punch
+from tools.bench import dataplane, mesh, punch
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"dataplane": dataplane.main, "punch": punch.main}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "dataplane": dataplane.main,
+    "punch": punch.main,
+    "mesh": mesh.main,
+}
 """The benches there are."""
 
 
