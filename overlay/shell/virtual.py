@@ -6,9 +6,10 @@ world --receive--> memory plane --data--> memory TUN
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from overlay.dataplane import port
@@ -26,7 +27,7 @@ from overlay.tun.memory import MemoryTun
 from punch.commands import CloseSocket, OpenSockets, SendDatagram
 from punch.facts import Role
 from punch.sim.host import Datagram
-from punch.values import Endpoint, SocketId, udp
+from punch.values import Endpoint, SocketId, parse_endpoint, udp
 
 TICK = 1.0
 """Seconds between two pulls of the plane's counters, as in `shell.loop`."""
@@ -38,6 +39,24 @@ FRESH_PORTS = (32768, 60999)
 """Where a kernel takes fresh ports from (ip(7), ip_local_port_range)."""
 FILES = 1024
 """Sockets the engine may have open at once, unless a test says less."""
+EMPTY: dict[str, Any] = {"ipv4": None, "sequence": 0, "records": (), "endpoints": ()}
+"""What a fresh disk remembers."""
+
+
+def remembered(memory: dict[str, Any]) -> dict[str, Any]:
+    """The fields of Setup that come from a disk; endpoints that are none are left out, as `storage` does."""
+    return {
+        "remembered_ipv4": memory["ipv4"],
+        "sequence": memory["sequence"],
+        "records": tuple(memory["records"]),
+        "endpoints": tuple(_read(memory["endpoints"])),
+    }
+
+
+def _read(endpoints: Iterable[str]) -> Iterator[Endpoint]:
+    for text in endpoints:
+        with contextlib.suppress(ValueError):
+            yield parse_endpoint(text)
 
 
 class VirtualNode:
@@ -52,14 +71,15 @@ class VirtualNode:
         entropy: Any,
         resolver: dict[str, tuple[Endpoint, ...]] | None = None,
         files: int = FILES,
+        gateway: str = "",
         now: float,
     ) -> None:
-        """`addresses` as in AddressesChanged; `resolver` answers for names, numeric ones need none; `files`: sockets
-        the engine may have open at once."""
+        """`addresses` and `gateway` as in AddressesChanged; `resolver` answers for names, numeric ones need none;
+        `files`: sockets the engine may have open at once."""
         self.tun = MemoryTun()
         self.seen: list[Event] = []
         """All events, oldest first."""
-        self.memory: dict[str, Any] = {"ipv4": None, "sequence": 0, "records": (), "endpoints": ()}
+        self.memory: dict[str, Any] = dict(EMPTY)
         """What a real node would have on disk."""
         self._now = now
         self._out: deque[Datagram] = deque()
@@ -91,7 +111,7 @@ class VirtualNode:
         for socket, local in self._locals.items():
             role: Role = "alternate" if socket in (ABOVE4, ABOVE6) else "main"
             self.node.tell(told.SocketOpened(socket, local, role=role), now=now)
-        self.tell(told.AddressesChanged(addresses), now=now)
+        self.tell(told.AddressesChanged(addresses, gateway), now=now)
 
     # --- the host's verbs ---
 
