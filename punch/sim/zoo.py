@@ -62,6 +62,21 @@ def settle(
 
     `number` (1..127) sets prefixes and public addresses apart from those of others; `link`: the host's own wires.
     """
+    home = build(world, kind, name, number=number, uplink=uplink)
+    world.add(name, host, home.address, network=home.network, link=link)
+    return home.nats
+
+
+class Home(Struct, frozen=True):
+    """Where a host may live: a segment, an address there, and the NATs above, its own router first."""
+
+    network: str
+    address: str
+    nats: list[Nat]
+
+
+def build(world: World, kind: Kind, name: str, *, number: int, uplink: Link = UPLINK) -> Home:
+    """Lay the segments and NATs of one home; nobody lives there yet. `number` as for `settle`."""
     first = ADDRESSES_EACH * number
     public = [f"198.51.{100 + first // 256}.{first % 256 + each}" for each in range(max(1, kind.addresses))]
     nats: list[Nat] = []
@@ -74,8 +89,7 @@ def settle(
         world.lan(segment, router=box, upstream=above, uplink=uplink, hops=0 if depth == 0 else kind.hops)
         nats.insert(0, box)
         above, inner = segment, f"100.64.{number}.{depth + 1}"
-    world.add(name, host, f"192.168.{number}.2" if nats else public[0], network=above, link=link)
-    return nats
+    return Home(above, f"192.168.{number}.2" if nats else public[0], nats)
 
 
 def expectation(models: tuple[NatModel, ...], addresses: int = 1, hops: int = 0) -> NatProfile:
