@@ -71,6 +71,10 @@ class LinuxPlane:
         """All counters now."""
         return self._movers.counters(now=self._clock())
 
+    def pulses(self, since: float) -> tuple[port.Pulse, ...]:
+        """Peers that something was sent to after `since`."""
+        return self._movers.pulses(since)
+
     # --- sockets ---
 
     def add_socket(self, socket_id: SocketId, sock: socket.socket, *, source: bytes | None = None) -> None:

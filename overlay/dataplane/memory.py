@@ -49,6 +49,10 @@ class MemoryPlane:
         """All counters now."""
         return self._movers.counters(now=self._clock())
 
+    def pulses(self, since: float) -> tuple[port.Pulse, ...]:
+        """Peers that something was sent to after `since`."""
+        return self._movers.pulses(since)
+
     def datagram(self, payload: bytes, source: Endpoint, via: SocketId) -> None:
         """Take one UDP payload that came in."""
         self._arrived.append((payload, source))

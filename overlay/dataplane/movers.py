@@ -67,6 +67,10 @@ class Movers:
             self._tell(facts.popleft())
         return True
 
+    def pulses(self, since: float) -> tuple[port.Pulse, ...]:
+        """Peers that something was sent to after `since`."""
+        return self.tables.pulses(since)
+
     def counters(self, *, now: float) -> port.Counters:
         """All counters now."""
         self.downlink.tidy(now=now)

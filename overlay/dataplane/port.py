@@ -3,7 +3,7 @@
 hall  -- PutKeys DropKeys PutLabel DropLabel PutRoute DropRoute PutWay PutOffloads DropPeer
           PutCircuit DropCircuit PutSelf DropWaiting  -->  tables
 hall  <--    TrafficWaiting TrafficBegan CameFrom LossSeen CounterSpent    --  mover
-hall  <--              counters(): PeerCounters by peer, drops by reason  (pulled)
+hall  <--    counters(): PeerCounters by peer, drops by reason;  pulses(): who was sent to of late    (pulled)
 """
 
 from __future__ import annotations
@@ -231,6 +231,14 @@ class PeerCounters(Struct):
     """Envelopes whose tag did not verify."""
     small: bool = False
     """3 failed tags within a second were seen: ask the sender for one datagram an envelope (protocol section 5)."""
+
+
+class Pulse(Struct, frozen=True):
+    """When something last went to `peer`, and when something of it last opened: all that is asked many times a second."""
+
+    peer: NodeId
+    last_tx: float
+    last_rx: float
 
 
 class Counters(Struct):

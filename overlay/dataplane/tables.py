@@ -151,6 +151,11 @@ class Tables:
             peer.counters.highest = max(0, key.window.highest)
         return copy(peer.counters)
 
+    def pulses(self, since: float) -> tuple[port.Pulse, ...]:
+        """Peers that something was sent to after `since`."""
+        rows = [(peer.id, peer.counters) for peer in self.peers.values() if peer.counters.last_tx > since]
+        return tuple(port.Pulse(id_, row.last_tx, row.last_rx) for id_, row in rows)
+
     # --- commands ---
 
     def _peer(self, id_: NodeId) -> Peer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from overlay.dataplane.port import Counters
+from overlay.dataplane.port import Counters, Pulse
 from overlay.values import NodeId
 from punch.config import Mode, PunchConfig, StunConfig
 from punch.facts import SendFailed as SendFailed
@@ -105,6 +105,16 @@ class FaultMet(Struct, frozen=True):
     """What and where: `IndexError at engine.py:56`."""
 
 
+class Pulsed(Struct, frozen=True):
+    """A look at the plane between two pulls: whom something was sent to within the last seconds."""
+
+    pulses: tuple[Pulse, ...]
+
+
+class Woke(Struct, frozen=True):
+    """This host slept, or this process was stopped: nothing was done or heard for a while."""
+
+
 class WallClockJumped(Struct, frozen=True):
     """Wall time jumped by over 30 s against `now`."""
 
@@ -131,6 +141,8 @@ Fact = (
     | ProblemFound
     | ProblemOver
     | FaultMet
+    | Pulsed
+    | Woke
     | WallClockJumped
     | LeaveAsked
 )

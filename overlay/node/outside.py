@@ -47,6 +47,8 @@ class Outside:
             told.ProblemOver: self._problem_over,
             told.FaultMet: self._fault,
             told.WallClockJumped: self._wall_clock,
+            told.Pulsed: self._pulsed,
+            told.Woke: lambda _, *, now: self._rooms.paths.tell(paths.Woke(), now=now),
             told.LeaveAsked: lambda _, *, now: self._farewell.begin(now=now),
             port.TrafficWaiting: self._waiting,
             port.TrafficBegan: self._began,
@@ -143,6 +145,11 @@ class Outside:
 
     def _send_failed(self, fact: port.SendFailed, *, now: float) -> None:
         self._rooms.drop("send_failed")
+        self._rooms.paths.tell(paths.SendRefused(fact.peer, fact.endpoint), now=now)
+
+    def _pulsed(self, fact: told.Pulsed, *, now: float) -> None:
+        for each in fact.pulses:
+            self._rooms.paths.tell(paths.Pulse(each.peer, each.last_rx, each.last_tx), now=now)
 
     def _counters(self, fact: told.CountersPulled, *, now: float) -> None:
         """Tell each room what concerns it; the whole is kept for `status`."""

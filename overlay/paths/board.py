@@ -28,6 +28,12 @@ MOST_HOSTS = 4096
 """Hosts remembered for that; beyond them nobody new is knocked at."""
 
 
+DOWN_AFTER = 0.4
+"""Seconds in doubt without a sign of life until a way carries no more, if three round trips are not longer."""
+USED = 600.0
+"""Seconds since user packets in which a peer counts as used (design section 3)."""
+
+
 class Timer(Enum):
     """Every timer of `paths`; keys of the timer table are (Timer, what it is about)."""
 
@@ -47,6 +53,8 @@ class Timer(Enum):
     """Nothing was sent for a while."""
     SILENCE = auto()
     """Nothing was heard for a while."""
+    DOUBT = auto()
+    """What was doubted had time to answer."""
     NOBODY = auto()
     """Nobody answered so far."""
     GIVE_UP = auto()
@@ -91,6 +99,8 @@ class Board:
         self.wanted = Sparse()
         self.root = bytes(8)
         """What keepalives say of the records held here."""
+        self.woke_at = 0.0
+        """When this host last woke: what was not heard before says nothing."""
         self._knocks: dict[str, TokenBucket] = {}
 
     def may_knock(self, endpoint: Endpoint, *, packets: int = 1, now: float) -> bool:
@@ -198,10 +208,12 @@ class Board:
 
     def settle(self, peer: Peer, *, now: float) -> None:
         """Choose again for `peer`, and tell the plane, the hall, and whoever is relayed by it."""
-        before = next((key for key in peer.current if isinstance(key, Direct)), None)
-        ways = peer.choose() if peer.session else ()
-        routes = tuple(route for route in (self.route(peer, way) for way in ways) if route is not None)
-        chosen = tuple(way.where for way in ways) if routes else ()
+        direct_before = any(isinstance(key, Direct) for key in peer.current)
+        routed = [(way, self.route(peer, way)) for way in peer.ways.values() if way.proven and peer.session]
+        by_way = {way.where: route for way, route in routed if route is not None}
+        ways = peer.choose([way for way, route in routed if route is not None], now=now)
+        routes = tuple(by_way[way.where] for way in ways)
+        chosen = tuple(way.where for way in ways)
         moved = chosen[:1] != peer.current[:1]
         if moved:
             peer.since = now
@@ -209,7 +221,7 @@ class Board:
         if routes != peer.routes:
             peer.routes = routes
             self.out.append(do.UseRoutes(peer.node, routes))
-        if chosen and not peer.reached and peer.heard_at is not None:
+        if chosen and not peer.reached and peer.heard_at is not None and peer.heard_at > peer.silent_at:
             peer.reached = True
             peer.tries = 0
             self.news.append(happened.PeerReached(peer.node))
@@ -217,17 +229,31 @@ class Board:
             self.news.append(happened.PathChanged(peer.node, self.view(peer)))
         if chosen:
             self.timers.clear((Timer.GIVE_UP, peer.node))
-        after = next((key for key in chosen if isinstance(key, Direct)), None)
-        if before != after:
-            self._neighbour_changed(peer, before, after, now=now)
+        direct = any(isinstance(key, Direct) for key in chosen)
+        if direct != direct_before:
+            self.turned.append((peer.node, direct))
+        best = peer.best_direct() if peer.session else None
+        gone = best is None or not isinstance(best.where, Direct) or (best.down and not peer.reached)
+        before, peer.near = peer.near, None if best is None or gone else best.where
+        if before != peer.near:
+            self._neighbour_changed(peer, before, peer.near, now=now)
 
-    def _neighbour_changed(self, peer: Peer, before: Direct | None, after: Direct | None, *, now: float) -> None:
+    def distrust(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Something is to come by this way soon, or it carries no more; until then a spare goes beside it."""
+        way.doubtful = True
+        if peer.vigil.doubted_at is None:
+            peer.vigil.doubted_at = now
+            self.timers.set((Timer.DOUBT, peer.node), now + way.patience(DOWN_AFTER))
+
+    def is_used(self, peer: Peer, *, now: float) -> bool:
+        """Whether user packets went to or came from a peer of late."""
+        return peer.user_at > 0.0 and now - peer.user_at < USED
+
+    def _neighbour_changed(self, peer: Peer, before: Where | None, after: Where | None, *, now: float) -> None:
         if after is None:
             self.news.append(happened.NeighbourDown(peer.node))
         else:
             self.news.append((happened.NeighbourMoved if before else happened.NeighbourUp)(peer.node))
-        if before is None or after is None:
-            self.turned.append((peer.node, after is not None))
         self.self_view_changed()
         for other in self.peers.values():
             lacking = other.known and not other.current and other is not peer

@@ -229,6 +229,25 @@ class Traffic(Struct, frozen=True):
     rebuilt: int = 0
 
 
+class Pulse(Struct, frozen=True):
+    """When data last went to `peer`, and when some of it last opened, as the plane has it now."""
+
+    peer: NodeId
+    last_rx: float
+    last_tx: float
+
+
+class SendRefused(Struct, frozen=True):
+    """The kernel would not send data for `peer` to `endpoint`: a hint only."""
+
+    peer: NodeId
+    endpoint: Endpoint
+
+
+class Woke(Struct, frozen=True):
+    """This host slept: whatever was learned may be over, and nothing heard meanwhile means nothing."""
+
+
 class PingAsked(Struct, frozen=True):
     """Send one Ping to `peer`; PongHeard names `token`."""
 
@@ -272,6 +291,9 @@ Fact = (
     | TrafficBegan
     | TrafficWaiting
     | Traffic
+    | Pulse
+    | SendRefused
+    | Woke
     | PingAsked
     | Leaving
 )

@@ -22,6 +22,7 @@ from overlay.paths.punching import Punching
 from overlay.paths.sightings import Sightings
 from overlay.paths.sockets import Sockets
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
+from overlay.paths.watch import Watch
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
 from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong
@@ -31,6 +32,9 @@ from punch.values import Endpoint, SocketId, parse_endpoint
 
 SENDING = 1.5
 """Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
+
+AWAKE = 15.0
+"""Seconds after waking until somebody who was not heard is silent."""
 
 
 class Paths:
@@ -52,6 +56,7 @@ class Paths:
         self._dialling = Dialling(self._board, self._proving)
         self._upkeep = Upkeep(self._board, self._proving, self._dialling)
         self._keeping = Keeping(self._board)
+        self._watch = Watch(self._board, self._proving, self._upkeep)
         self._sightings = Sightings(self._board)
         self._punching = Punching(
             self._board, self._proving, self._sightings, punch=punch, stun=stun, entropy=entropy, now=now
@@ -98,6 +103,9 @@ class Paths:
             told.TrafficBegan: self._traffic_began,
             told.TrafficWaiting: self._traffic_waiting,
             told.Traffic: self._traffic,
+            told.Pulse: self._watch.pulse,
+            told.SendRefused: self._watch.refused,
+            told.Woke: self._woke,
             told.PingAsked: self._ping_asked,
             told.Leaving: self._leaving,
         }
@@ -113,6 +121,7 @@ class Paths:
             Timer.SIZE: self._of_way(self._proving.try_sizes),
             Timer.KEEPALIVE: self._of_peer(self._upkeep.keepalive),
             Timer.SILENCE: self._of_peer(self._upkeep.silence),
+            Timer.DOUBT: self._of_peer(self._watch.overdue),
             Timer.NOBODY: lambda _, *, now: self._dialling.nobody(now=now),
             Timer.GIVE_UP: self._of_peer(self._give_up),
             Timer.REDIAL: self._of_peer(self._redial),
@@ -254,6 +263,17 @@ class Paths:
                 self._proving.ask(peer, way, now=now)
             self._proving.try_endpoints(peer, now=now)
 
+    def _woke(self, _: told.Woke, *, now: float) -> None:
+        """Everything is asked at once, and nobody is blamed for not having been heard."""
+        self._board.woke_at = now
+        for peer in list(self._board.peers.values()):
+            peer.vigil.rest()
+            self._board.timers.set((Timer.SILENCE, peer.node), now + AWAKE)
+            for way in list(peer.ways.values()):
+                self._proving.ask(peer, way, now=now)
+        self._dialling.redial_all(now=now)
+        self._board.self_view_changed()
+
     def _peers_given(self, fact: told.PeersGiven, *, now: float) -> None:
         given: list[Endpoint] = []
         for text in fact.advertise:
@@ -366,7 +386,8 @@ class Paths:
             peer.reached = False
             if not self._board.wanted.is_released(peer):
                 self._board.news.append(happened.PeerSilent(peer.node))
-        for timer in (Timer.KEEPALIVE, Timer.SILENCE, Timer.REDIAL, Timer.REACH):
+        peer.vigil.rest()
+        for timer in (Timer.KEEPALIVE, Timer.SILENCE, Timer.REDIAL, Timer.REACH, Timer.DOUBT):
             self._board.timers.clear((timer, peer.node))
         self._board.settle(peer, now=now)
 
@@ -440,6 +461,7 @@ class Paths:
             peer.small = fact.small
             self._board.settle(peer, now=now)
         self._upkeep.traffic(peer, fact, now=now)
+        self._watch.look(peer, fact.last_tx, now=now)
         if fact.last_tx and fact.last_tx > now - SENDING:
             self._punching.traffic(peer, now=now)
         elif not peer.watched:

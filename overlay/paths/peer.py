@@ -5,6 +5,7 @@ from __future__ import annotations
 from overlay.paths.commands import Route
 from overlay.paths.estimate import Loss
 from overlay.paths.facts import Where
+from overlay.paths.vigil import Vigil
 from overlay.paths.way import Way
 from overlay.values import Direct, Label, NodeId
 from punch.values import Endpoint
@@ -41,7 +42,11 @@ class Peer:
         """Seen at a public host of ours, as it says and a relay too: its private addresses may be near."""
         self.heard_at: float | None = None
         self.reached = False
+        self.silent_at = -1.0
+        """When it was last said to be silent: reached again once heard after that."""
         self.current: tuple[Where, ...] = ()
+        self.near: Where | None = None
+        """The best direct way, as the others were last told."""
         self.since = 0.0
         self.routes: tuple[Route, ...] = ()
         """What the plane was last told."""
@@ -53,6 +58,8 @@ class Peer:
         self.last_tx = 0.0
         self.busy_since: float | None = None
         """Since when we send to it without a pause."""
+        self.vigil = Vigil()
+        """What is sent, and not answered so far."""
         self.next_rtt = 0.0
         self.reported = (0, 0, 0)
         """The last account we sent it."""
@@ -94,26 +101,44 @@ class Peer:
     def _best(self, ways: list[Way]) -> Way | None:
         if not ways:
             return None
-        sure = [way for way in ways if not way.doubtful] or ways
+        standing = [way for way in ways if not way.down] or ways
+        sure = [way for way in standing if not way.doubtful] or standing
         fastest = min(sure, key=_round_trip)
         now_used = next((way for way in sure if self.current and way.where == self.current[0]), None)
         if now_used is None or _round_trip(fastest) < _round_trip(now_used) * BETTER - MARGIN:
             return fastest
         return now_used
 
-    def choose(self) -> tuple[Way, ...]:
-        """The ways to send on: direct before relayed; both while the direct one is in doubt; or none."""
-        direct, relayed = self.best_direct(), self.best_relayed()
-        if direct is None:
-            return (relayed,) if relayed is not None else ()
-        if direct.doubtful and relayed is not None:
-            return (direct, relayed)
-        return (direct,)
+    def choose(self, usable: list[Way], *, now: float) -> tuple[Way, ...]:
+        """Those of the proven ways `usable` to send on: one, or, while it is in doubt, that one and a spare; or none.
+
+        Direct ways go before relayed ones: nobody else pays for them, and one failure less ends them. A way that is
+        down, or rests because it did worse than a relay, goes behind.
+        """
+        standing = [way for way in usable if not way.down] or usable
+        held = next((way for way in standing if self.current and way.where == self.current[0]), None)
+        first = held if held is not None and held.doubtful else self._first(standing, now=now)
+        if first is None:
+            return ()
+        if first is held and first.rests_until > now:
+            first = self._first(standing, now=now) or first
+        if not first.doubtful and not first.down:
+            return (first,)
+        others = [way for way in standing if way is not first]
+        spare = self._first([way for way in others if not way.doubtful] or others, now=now)
+        return (first, spare) if spare is not None else (first,)
+
+    def _first(self, ways: list[Way], *, now: float) -> Way | None:
+        """The one to send on, were these all."""
+        direct = [way for way in ways if isinstance(way.where, Direct)]
+        rested = [way for way in direct if way.rests_until <= now]
+        relayed = [way for way in ways if not isinstance(way.where, Direct)]
+        return self._best(rested) or self._best(relayed) or self._best(direct)
 
     def control_way(self) -> Way | None:
-        """Where control goes: as data does, by the relay alone while the direct way is in doubt; before any proof the
-        way last heard on."""
-        chosen = self.choose()
+        """Where control goes: as data does, by the spare alone while the first is in doubt; before any proof the way
+        last heard on."""
+        chosen = [way for way in map(self.ways.get, self.current) if way is not None]
         if chosen:
             return chosen[-1]
         heard = [way for way in self.ways.values() if way.heard_at is not None]

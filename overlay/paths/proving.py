@@ -149,7 +149,7 @@ class Proving:
         way.moved = False
         for other in list(peer.ways.values()):
             if other is not way and other.proven and isinstance(other.where, Direct):
-                other.doubtful = True
+                self._board.distrust(peer, other, now=now)
                 self.ask(peer, other, now=now)
 
     def doubt_others(self, peer: Peer, kept: Way | None, *, anew: bool, now: float) -> None:
@@ -162,7 +162,7 @@ class Proving:
                 self._board.timers.clear((Timer.CHALLENGE, (peer.node, where)))
                 way.doubt()
             elif isinstance(where, Direct):
-                way.doubtful = True
+                self._board.distrust(peer, way, now=now)
             self.ask(peer, way, now=now)
 
     def came_from(self, peer: Peer, where: Direct, size: int, *, highest: bool, now: float) -> None:

@@ -50,6 +50,7 @@ class Sockets:
         via = self._board.socket_for(where.endpoint)
         if via is None or (fresh := Direct(via, where.endpoint)) in peer.ways:
             return
-        way.where, way.doubtful = fresh, True
+        way.where = fresh
         peer.ways[fresh] = way
+        self._board.distrust(peer, way, now=now)
         self._proving.ask(peer, way, now=now)

@@ -1,4 +1,4 @@
-"""Ways kept alive and watched: keepalive, reports, doubt, silence (protocol sections 4 and 5)."""
+"""Ways kept alive: keepalive, round trips, reports, silence (protocol sections 4 and 5)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,6 @@ SILENCE_IDLE = 65.0
 """Seconds without hearing an idle peer: two keepalives and a margin."""
 SILENCE_HOLE = 125.0
 """The same where the other side may keep a hole open with HOLE_MOST."""
-SILENCE_BUSY = 10.0
-"""Seconds without hearing a peer that we keep sending to."""
-DOUBT_AFTER = 2.0
-"""Seconds of sending with nothing opened until the way is asked again; Reports come each second."""
 REDIAL_AFTER = 5.0
 """Seconds of sending with nothing opened until a new handshake starts in parallel (protocol section 4)."""
 UNREPORTED_AFTER = 3.0
@@ -35,6 +31,8 @@ UNREPORTED_AFTER = 3.0
 all that goes this way is."""
 RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
+BUSY = 1.5
+"""Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
 PONG_SIZE = 64
 """Bytes of a sealed Pong at most."""
 MOST_PINGS = 64
@@ -90,21 +88,29 @@ class Upkeep:
 
     def silence(self, peer: Peer, *, now: float) -> None:
         """Still there?"""
-        heard, patience = peer.heard_at or 0.0, SILENCE_HOLE if _by_hole(peer) is not None else SILENCE_IDLE
+        heard = max(peer.heard_at or 0.0, self._board.woke_at)
+        patience = SILENCE_HOLE if _by_hole(peer) is not None else SILENCE_IDLE
         if now - heard < patience - 0.001:
             self._board.timers.set((Timer.SILENCE, peer.node), heard + patience)
             return
-        self._fall_silent(peer, now=now)
+        self.fall_silent(peer, now=now)
 
-    def _fall_silent(self, peer: Peer, *, now: float) -> None:
-        if peer.reached:
-            peer.reached = False
-            self._board.news.append(happened.PeerSilent(peer.node))
+    def fall_silent(self, peer: Peer, *, now: float) -> None:
+        """No proof of a way holds any more; where the peer is known it is dialled anew."""
+        self.say_silent(peer, now=now)
         for way in list(peer.ways.values()):
             way.doubt()
         self._board.settle(peer, now=now)
         if peer.known and not self._board.leaving:
             self._board.timers.set((Timer.REDIAL, peer.node), now)
+
+    def say_silent(self, peer: Peer, *, now: float) -> None:
+        """Nothing of the peer opens by any way, as far as can be seen; its ways go on being tried."""
+        if peer.reached:
+            peer.reached = False
+            peer.silent_at = now
+            self._board.news.append(happened.PeerSilent(peer.node))
+            self._board.settle(peer, now=now)
 
     def ping(self, peer: Peer, token: int | None, *, now: float) -> None:
         """Measure one round trip; `token` names who asked."""
@@ -113,6 +119,14 @@ class Upkeep:
             del peer.pings[next(iter(peer.pings))]
         peer.pings[req] = (token, now)
         self._ping(peer, req, token, now=now)
+
+    def probe(self, peer: Peer, way: Way, *, now: float) -> None:
+        """A sign of life by this way is wanted: a Ping, which is small."""
+        req = self._board.entropy.getrandbits(32) or 1
+        while len(peer.pings) >= MOST_PINGS:
+            del peer.pings[next(iter(peer.pings))]
+        peer.pings[req] = (None, now)
+        self._board.out.append(do.SendOn(peer.node, way.where, Ping(req, self._board.root)))
 
     def _ping(self, peer: Peer, req: int, token: int | None, *, now: float) -> None:
         way = peer.control_way()
@@ -146,18 +160,21 @@ class Upkeep:
         peer.loss.report(message.complete, message.incomplete, now=now)
         peer.report_at = now
 
+    def data(self, peer: Peer, sent: float, heard: float, *, now: float) -> None:
+        """What the plane says of when data last went and came."""
+        if heard > (peer.heard_at or 0.0):
+            if peer.current and (way := peer.ways.get(peer.current[0])) is not None:
+                way.heard_at = heard
+            self.alive(peer, now=now)
+            peer.heard_at = heard
+        peer.last_tx = max(peer.last_tx, sent)
+        peer.user_at = max(peer.user_at, sent, heard)
+
     def traffic(self, peer: Peer, fact: told.Traffic, *, now: float) -> None:
         """The plane's counters, each second."""
-        if fact.last_rx > (peer.heard_at or 0.0):
-            if peer.current and (way := peer.ways.get(peer.current[0])) is not None:
-                way.heard_at = fact.last_rx
-            self.alive(peer, now=now)
-            peer.heard_at = fact.last_rx
+        self.data(peer, fact.last_tx, fact.last_rx, now=now)
         self._report(peer, fact)
-        sending = fact.last_tx > now - 1.5
-        peer.last_tx = max(peer.last_tx, fact.last_tx)
-        peer.user_at = max(peer.user_at, fact.last_tx, fact.last_rx)
-        if not sending or not peer.session or peer.heard_at is None:
+        if fact.last_tx <= now - BUSY or not peer.session or peer.heard_at is None:
             peer.busy_since = None
             return
         if peer.busy_since is None:
@@ -165,39 +182,12 @@ class Upkeep:
         if now >= peer.next_rtt:
             peer.next_rtt = now + RTT_EVERY
             self.ping(peer, None, now=now)
-        self._watch(peer, now=now)
 
     def _report(self, peer: Peer, fact: told.Traffic) -> None:
         account = (fact.complete, fact.incomplete, fact.highest)
         if peer.session and account[:2] != peer.reported[:2] and (way := peer.control_way()) is not None:
             peer.reported = account
             self._board.out.append(do.SendOn(peer.node, way.where, Report(*account)))
-
-    def _watch(self, peer: Peer, *, now: float) -> None:
-        """We keep sending: how long was nothing heard of the peer, how long nothing reported of what we send?"""
-        busy = peer.busy_since if peer.busy_since is not None else now
-        quiet = now - max(peer.heard_at or 0.0, busy)
-        unreported = now - max(peer.report_at, busy)
-        way = peer.ways.get(peer.current[0]) if peer.current else None
-        if way is not None and (quiet >= DOUBT_AFTER or unreported >= UNREPORTED_AFTER):
-            if quiet < DOUBT_AFTER:
-                self._proving.back_to_base(peer, way, now=now)
-            self._doubt(peer, way, now=now)
-        if quiet >= REDIAL_AFTER and self._board.timers.get((Timer.REDIAL, peer.node)) is None:
-            self._board.timers.set((Timer.REDIAL, peer.node), now)
-        if quiet >= SILENCE_BUSY and peer.reached:
-            self._fall_silent(peer, now=now)
-
-    def _doubt(self, peer: Peer, way: Way, *, now: float) -> None:
-        """Ask on every way; a spare is used together with the doubtful one until it answers."""
-        if way.doubtful:
-            return
-        way.doubtful = True
-        for each in list(peer.ways.values()):
-            self._proving.ask(peer, each, now=now)
-        self._board.settle(peer, now=now)
-        if peer.best_relayed() is None:
-            self._board.out.append(do.FindRelay(peer.node))
 
 
 def _by_hole(peer: Peer) -> Way | None:

@@ -1,12 +1,17 @@
 """One way to a peer: its proof, its round trips, its size.
 
 unproven --Challenge sent--> asked --Answer from the same source--> proven
-proven --no answer to what was sent--> asked again, in doubt --5 tries--> unproven
+proven --nothing opened--> in doubt, asked --nothing comes by it in time--> down --many tries--> unproven
+                              |                                              |
+                              +---------- something came by it: proven <-----+
+
+A way that is down carries only where every other is down too. One that rests (it fell twice in a row, or lost more than
+a relay does) stands behind relays until its time is over.
 """
 
 from __future__ import annotations
 
-from overlay.paths.estimate import RoundTrip
+from overlay.paths.estimate import Loss, RoundTrip
 from overlay.paths.facts import Where
 from overlay.values import Label
 
@@ -21,6 +26,12 @@ TRIES = 4
 """Packets an endpoint gets before it is left alone (protocol section 5)."""
 FIRST_WAIT = 0.25
 """Seconds until a Challenge is repeated; doubles."""
+UNMEASURED = 1.0
+"""Seconds that a way has to answer whose round trip is not known."""
+FORGIVEN = 600.0
+"""Seconds after which a fall is forgotten."""
+FIRST_REST, LAST_REST = 10.0, 600.0
+"""Seconds that a way rests behind relays which fell twice in a row; doubles."""
 
 
 class Way:
@@ -32,13 +43,18 @@ class Way:
         "candidate",
         "carries",
         "dialled",
+        "down",
+        "falls",
+        "fell_at",
         "doubtful",
         "heard_at",
         "hole",
         "label",
         "lifetime",
+        "loss",
         "moved",
         "proven_at",
+        "rests_until",
         "routable",
         "rtt",
         "sent_at",
@@ -57,6 +73,16 @@ class Way:
         self.sent_at = 0.0
         self.doubtful = False
         """Sent on it and nothing opened: used together with a spare until it answers."""
+        self.down = False
+        """Asked in doubt, and nothing came by it in time: others carry alone."""
+        self.falls = 0
+        """How often it was left for another one of late ..."""
+        self.fell_at = 0.0
+        """... and when last."""
+        self.rests_until = 0.0
+        """Relays go before it until then."""
+        self.loss = Loss()
+        """Of what went by it alone."""
         self.moved = False
         """The peer itself came this way with its newest frame: once proven, traffic moves here."""
         self.tries = 0
@@ -129,7 +155,8 @@ class Way:
     def doubt(self) -> None:
         """The proof no longer holds; what was learned of the path's size neither."""
         self.proven_at = None
-        self.doubtful = False
+        self.doubtful = self.down = False
+        self.doubtful = self.down = False
         self.size = BASE_SIZE
         self.carries = False
         self.sized = 0
@@ -138,4 +165,19 @@ class Way:
     def heard(self, *, now: float) -> None:
         """Something opened that came this way."""
         self.heard_at = now
-        self.doubtful = False
+        self.doubtful = self.down = False
+
+    def patience(self, least: float) -> float:
+        """Seconds within which an answer comes by this way, `least` at least: three round trips and what they vary."""
+        if self.rtt.smoothed is None:
+            return max(least, UNMEASURED)
+        return max(least, 3.0 * self.rtt.smoothed + 4.0 * (self.rtt.jitter or 0.0))
+
+    def fall(self, *, rest: float, now: float) -> None:
+        """It is left for another one: the second time in a row it rests a while, twice as long each time."""
+        if now - self.fell_at > FORGIVEN:
+            self.falls = 0
+        self.falls += 1
+        self.fell_at = now
+        wait = rest if rest else (FIRST_REST / 2 if self.falls > 1 else 0.0)
+        self.rests_until = now + min(LAST_REST, wait * 2.0 ** (self.falls - 1))

@@ -23,12 +23,14 @@ from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers
 from overlay.node.core import Node
 from overlay.node.snapshot import Snapshot
 from overlay.shell.names import numeric, resolve
+from overlay.shell.pace import Pace
 from overlay.shell.storage import Storage
 from punch.commands import CloseSocket, OpenSockets, SendDatagram
 from punch.values import Endpoint, SocketId
 
-TICK = 1.0
-"""Seconds between two pulls of the plane's counters."""
+ASLEEP = 3.0
+"""Seconds without a tick, which comes each second, that only a host that slept or a process that was stopped lets
+pass."""
 WALL_JUMP = 30.0
 """Seconds wall time may drift from CLOCK_BOOTTIME between two ticks (protocol section 4)."""
 FAULT_PAUSE = 0.1
@@ -52,6 +54,9 @@ class Plane(Protocol):
 
     def counters(self) -> port.Counters:
         """All counters."""
+
+    def pulses(self, since: float) -> tuple[port.Pulse, ...]:
+        """Peers that something was sent to after `since`."""
 
 
 class Udp(Protocol):
@@ -97,6 +102,9 @@ class Loop:
         self._pumping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._wall = time.time() - clock()
+        self._pace = Pace(clock())
+        self._ticked = clock()
+        """When the last tick was."""
         self._not_before = 0.0
         """No timer goes off earlier: the last one met a fault."""
         self._faults: dict[str, None] = {}
@@ -115,7 +123,9 @@ class Loop:
         self._node = node
         self._pump()
         self._storage.flush()
-        self._loop.call_later(TICK, self._tick)
+        self._pace = Pace(clock())
+        self._ticked = clock()
+        self._loop.call_later(self._pace.next - clock(), self._tick)
 
     def stop(self) -> None:
         """No timer and no task is left behind."""
@@ -131,15 +141,17 @@ class Loop:
     def receive(self, payload: bytes, source: Endpoint, via: SocketId) -> None:
         """A frame that is not data."""
         if self._node is not None:
+            now = self._awake(self._node)
             with self._guard():
-                self._node.receive(payload, source, via=via, now=clock())
+                self._node.receive(payload, source, via=via, now=now)
             self._pump_soon()
 
     def tell(self, fact: told.Fact | port.Fact) -> None:
         """A fact of this host or its plane."""
         if self._node is not None:
+            now = self._awake(self._node)
             with self._guard():
-                self._node.tell(fact, now=clock())
+                self._node.tell(fact, now=now)
             self._pump_soon()
 
     @property
@@ -226,17 +238,40 @@ class Loop:
     def _due(self) -> None:
         self._timer = None
         if self._node is not None:
+            now = self._awake(self._node)
             with self._guard():
-                self._node.handle_timeout(now=clock())
+                self._node.handle_timeout(now=now)
             self._pump()
 
+    def _awake(self, node: Node) -> float:
+        """Now; the node hears first that it slept, before old deadlines tell it anything else."""
+        now = clock()
+        if now - self._ticked > ASLEEP:
+            self._ticked = now
+            with self._guard():
+                node.tell(told.Woke(), now=now)
+        return now
+
     def _tick(self) -> None:
-        """Each second: counters, the wall clock, and timers that a suspend delayed."""
+        """A look at what is sent and heard; each second all counters, and what else a second asks for."""
         node = self._node
         if node is None:
             return
-        self._loop.call_later(TICK, self._tick)
-        now = clock()
+        now = self._ticked = self._awake(node)
+        full = self._pace.look(now)
+        pulses = self._plane.pulses(self._pace.since(now))
+        if pulses:
+            self._pace.busy(now)
+        self._loop.call_later(self._pace.next - now, self._tick)
+        if full:
+            self._second(node, now)
+        elif pulses:
+            with self._guard():
+                node.tell(told.Pulsed(pulses), now=now)
+            self._pump()
+
+    def _second(self, node: Node, now: float) -> None:
+        """Counters, the wall clock, and timers that a suspend delayed."""
         with self._guard():
             node.tell(told.CountersPulled(self._plane.counters()), now=now)
         wall = time.time() - now

@@ -23,14 +23,13 @@ from overlay.node.events import Event
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Snapshot
 from overlay.shell.names import numeric
+from overlay.shell.pace import Pace
 from overlay.tun.memory import MemoryTun
 from punch.commands import CloseSocket, OpenSockets, SendDatagram
 from punch.facts import Role
 from punch.sim.host import Datagram
 from punch.values import Endpoint, SocketId, parse_endpoint, udp
 
-TICK = 1.0
-"""Seconds between two pulls of the plane's counters, as in `shell.loop`."""
 V4, V6 = SocketId(1), SocketId(2)
 ABOVE4, ABOVE6 = SocketId(3), SocketId(4)
 """PORT + 1."""
@@ -84,7 +83,7 @@ class VirtualNode:
         self._now = now
         self._out: deque[Datagram] = deque()
         self._resolver = resolver if resolver is not None else {}
-        self._next_tick = now + TICK
+        self._pace = Pace(now)
         self._locals = {
             V4: udp("0.0.0.0", setup.port),
             V6: udp("::", setup.port),
@@ -128,9 +127,9 @@ class VirtualNode:
         self._settle()
 
     def next_timeout(self) -> float | None:
-        """The node's next moment, or the next second."""
+        """The node's next moment, or the next look at its plane."""
         at = self.node.next_timeout()
-        return self._next_tick if at is None else min(at, self._next_tick)
+        return self._pace.next if at is None else min(at, self._pace.next)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
@@ -138,10 +137,20 @@ class VirtualNode:
         at = self.node.next_timeout()
         if at is not None and at <= now:
             self.node.handle_timeout(now=now)
-        if now >= self._next_tick:
-            self._next_tick = now + TICK
-            self.node.tell(told.CountersPulled(self.plane.counters()), now=now)
+        if now >= self._pace.next:
+            self._look(now)
         self._settle()
+
+    def _look(self, now: float) -> None:
+        """At the plane, at the pace of `shell.loop`."""
+        full = self._pace.look(now)
+        pulses = self.plane.pulses(self._pace.since(now))
+        if pulses:
+            self._pace.busy(now)
+        if full:
+            self.node.tell(told.CountersPulled(self.plane.counters()), now=now)
+        elif pulses:
+            self.node.tell(told.Pulsed(pulses), now=now)
 
     def outgoing(self) -> Iterator[Datagram]:
         """Drain what goes to the network."""

@@ -10,9 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from overlay.dataplane.port import Pulse
 from overlay.node import facts as told
 from overlay.node.core import Node
 from overlay.shell import loop as shell
+from overlay.shell import pace
 from overlay.shell.loop import Loop, clock
 from overlay.shell.storage import Storage
 from punch.commands import SendDatagram
@@ -81,6 +83,9 @@ class Plane:
     def counters(self) -> Any:
         return None
 
+    def pulses(self, since: float) -> tuple[Pulse, ...]:
+        return ()
+
     def apply(self, command: object) -> None: ...
 
 
@@ -103,7 +108,7 @@ def run(
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "TICK", 0.01)
+    monkeypatch.setattr(pace, "TICK", 0.01)
 
 
 @pytest.mark.parametrize("verb", ["tell", "handle_timeout", "listen"])
@@ -115,7 +120,7 @@ def test_the_tick_goes_on(verb: str, tmp_path: Path) -> None:
 
 
 def test_a_timer_that_always_fails_does_not_spin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shell, "TICK", 10.0)
+    monkeypatch.setattr(pace, "TICK", 10.0)
     monkeypatch.setattr(shell, "FAULT_PAUSE", 0.02)
     node = Faulty("handle_timeout")
     run(node, tmp_path)
