@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -17,10 +17,12 @@ from overlay.node.events import Event
 from overlay.node.problems import Problems
 from overlay.node.setup import Setup
 from overlay.paths.paths import Paths
+from overlay.paths.way import Way
 from overlay.relay.commands import Forward
 from overlay.relay.relay import Relay
 from overlay.routing.neighbours import Chosen
 from overlay.routing.roads import Roads
+from overlay.routing.values import Neighbour
 from overlay.session.events import SessionOpened
 from overlay.session.sessions import Sessions
 from overlay.values import Label, NodeId
@@ -88,7 +90,9 @@ class Rooms:
         self.partial = Reassembly()
         self.gossip = _gossip(setup, entropy=entropy, now=now)
         self.session = _sessions(setup, self.gossip, keygen=keygen, entropy=entropy, now=now)
-        self.relay = Relay(own=self.own, enabled=setup.relay, avoid=self._taken, entropy=entropy, now=now)
+        self.relay = Relay(
+            own=self.own, enabled=setup.relay, avoid=self._taken, onward=self._onward, entropy=entropy, now=now
+        )
         self.paths = Paths(
             own=self.own,
             overlay=(ipv4_prefix(setup.keys.name), ipv6_prefix(setup.keys.name)),
@@ -101,9 +105,29 @@ class Rooms:
     def _taken(self, label: Label) -> bool:
         return label in self.labels or label in self.forwards
 
+    def around(self, *, now: float) -> list[Neighbour]:
+        """Members we reach directly, as routing sees them."""
+        return [self._neighbour(node, way, now=now) for node, way in self.paths.neighbours()]
+
+    def _neighbour(self, node: NodeId, way: Way, *, now: float) -> Neighbour:
+        record, known = self.gossip.member(node), self.paths.peer(node)
+        used = known is not None and known.current[:1] == (way.where,)
+        loss = known.loss.share(now=now) if known is not None and used else None
+        relay = record is not None and record.relay
+        return Neighbour(node, milliseconds(way.rtt.smoothed), loss, relay, milliseconds(way.rtt.deviation))
+
+    def _onward(self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float) -> list[NodeId]:
+        """Whom `relay` may hand a circuit or a handshake of others on to."""
+        return self.roads.onward(target, self.around(now=now), avoid=avoid, links=links)
+
     def drop(self, reason: str) -> None:
         """Count a frame that led nowhere."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """Seconds as routing counts them; None stays unknown."""
+    return seconds * 1000 if seconds is not None else None
 
 
 def _sessions(

@@ -37,6 +37,12 @@ class Circuit(Struct, eq=False):
     """Links still allowed after the one ahead."""
     used: float
     """When it last carried or was made, seconds."""
+    crossed: tuple[NodeId, ...] = ()
+    """The relays behind us as they signed on, the source's neighbour first; none of them takes it again."""
+    through: tuple[NodeId, ...] = ()
+    """The relays ahead of us as they answered, the nearest first."""
+    others: tuple[NodeId, ...] = ()
+    """Whom to ask next, should the neighbour ahead refuse or say nothing."""
     tries: int = 0
     """How often the leg ahead was asked for."""
 
@@ -59,6 +65,11 @@ class Circuit(Struct, eq=False):
     def key(self) -> Label:
         """Names the circuit on this node: its first leg's own label."""
         return self.legs[0].label
+
+    @property
+    def relays(self) -> tuple[NodeId, ...]:
+        """Of an end: every relay from us on to the far node, as they said; our own neighbour's word is for the rest."""
+        return self.through if self.back is None else tuple(reversed(self.crossed))
 
     @property
     def pair(self) -> tuple[NodeId, NodeId]:
@@ -106,6 +117,20 @@ class Book:
             order = self._ends[circuit.pair]
             order.remove(circuit)
             order.append(circuit)
+
+    def turn(self, circuit: Circuit, ahead: Leg) -> None:
+        """Ask another neighbour: a circuit that we carry and that does not stand gets a new leg ahead."""
+        old = circuit.ahead
+        assert old is not None
+        assert circuit.carried
+        assert not circuit.stands
+        del self._asked[old.request]
+        del self._by_label[old.label]
+        _drop(self._touching, old.neighbour, old.label)
+        circuit.ahead = ahead
+        self._asked[ahead.request] = circuit
+        self._by_label[ahead.label] = circuit
+        self._touching.setdefault(ahead.neighbour, {})[ahead.label] = circuit
 
     def remove(self, circuit: Circuit) -> None:
         """Forget a circuit wholly."""

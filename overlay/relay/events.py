@@ -18,6 +18,8 @@ class CircuitReady(Struct, frozen=True):
     """The relay's: we write it on frames that go."""
     spare: bool = False
     """Both ends opened one and an older stands: take frames with `label`, go on sending by the older."""
+    through: tuple[NodeId, ...] = ()
+    """Every relay from us on to `peer`, `relay` first; beyond it as the relays say, unproven."""
 
 
 class CircuitLost(Struct, frozen=True):

@@ -37,6 +37,19 @@ class CircuitUnwanted(Struct, frozen=True):
     relay: NodeId
 
 
+class CircuitFailed(Struct, frozen=True):
+    """What went by our circuit to `peer` over `relay` was not answered: close it, and ignore that relay for a while."""
+
+    peer: NodeId
+    relay: NodeId
+
+
+class RoutesChanged(Struct, frozen=True):
+    """The links that lead to `peer` are others now: who had none may have one."""
+
+    peer: NodeId
+
+
 class CircuitMessage(Struct, frozen=True):
     """A circuit message of the neighbour `peer`."""
 
@@ -75,6 +88,8 @@ Fact = (
     | NeighbourDown
     | CircuitWanted
     | CircuitUnwanted
+    | CircuitFailed
+    | RoutesChanged
     | CircuitMessage
     | CarryAsked
     | CircuitsUsed

@@ -12,6 +12,13 @@ REPEAT = 0.25
 """Seconds until a request is repeated first; each wait doubles the one before."""
 TRIES = 5
 """Requests sent before a neighbour counts as silent, 7.75 s after the first."""
+TRIES_SPARED = 2
+"""The same where another neighbour may be asked instead: 0.75 s."""
+MOST_NEXT, MOST_NEXT_FAR = 3, 2
+"""Neighbours asked for one circuit by its first relay, and by each one after it. What one refuses is remembered for
+IGNORED, so a request that leads nowhere asks every link of the mesh once, not every way through it."""
+ROUTED_DEPTH, ROUTED_RATE = 256.0, 16.0
+"""Requests of one neighbour that we look a way up for, at once and a second."""
 IGNORED = 60.0
 """Seconds for which a refused link is ignored (protocol section 8)."""
 REFUSALS_KEPT = 64
@@ -25,14 +32,16 @@ REASONS = ("no_peer", "off", "full", "hops")
 
 DROPS = {
     "circuit_stranger": "a circuit message of a node that is no neighbour with a proven way, and did not become one",
-    "circuit_bad": "a request that contradicts itself or an earlier one",
+    "circuit_bad": "a request or an answer that contradicts itself or an earlier one",
     "circuit_forged": "a request in another node's name",
+    "circuit_flood": "more requests to look a way up for than one neighbour may send",
+    "circuit_loop": "a request or an answer that names a node twice, or one of the ends as a relay",
     "circuit_refused": "a request refused for its peer, our policy or a limit",
     "circuit_unknown": "an answer nobody waits for, or the end of a circuit nobody has",
-    "carried_forged": "a handshake in another node's name, or back to the one that sent it",
+    "carried_forged": "a handshake in our own name, to its own sender, or back to the one that sent it",
     "carried_off": "a handshake to carry while we do not carry",
     "carried_hops": "a handshake that crossed enough links",
-    "carried_no_peer": "a handshake for a node that is no neighbour of ours",
+    "carried_no_peer": "a handshake for a node that no neighbour of ours leads to",
     "carried_flood": "more handshakes to carry than one neighbour may send",
 }
 """What `Relay.drops` counts, and what it means."""

@@ -1,7 +1,9 @@
 """The machine: opens circuits to peers over a neighbour, answers as their target, and carries for others.
 
-A circuit comes to stand by one request a link, each repeated until answered. It dies of a CircuitGone, with a
-neighbour it touches, with the policy, or after a minute idle; every death is told along the legs that are left.
+A circuit comes to stand by one request a link, each repeated until answered; a relay that does not reach the target
+itself hands the request on, to its next choice where the first refuses, and never to one that signed it before. It dies
+of a CircuitGone, with a neighbour it touches, with the policy, or after a minute idle; every death is told along the
+legs that are left.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from overlay.relay.choices import Choices, Onward
 from overlay.relay.circuits import Book, Circuit, Leg
 from overlay.relay.commands import Command, Forward, SendRelay, StopForward
 from overlay.relay.courier import Courier
 from overlay.relay.events import CircuitDenied, CircuitLost, CircuitReady, Event, HandshakeCarried
 from overlay.relay.facts import (
     CarryAsked,
+    CircuitFailed,
     CircuitMessage,
     CircuitsUsed,
     CircuitTalk,
@@ -26,19 +30,21 @@ from overlay.relay.facts import (
     NeighbourDown,
     NeighbourUp,
     PolicyChanged,
+    RoutesChanged,
 )
 from overlay.relay.limits import (
     EARLY,
     EARLY_KEPT,
     IDLE,
-    IGNORED,
     MAX_CIRCUITS,
     MAX_LINKS,
     REASONS,
     REFUSALS_KEPT,
     REPEAT,
     TRIES,
+    TRIES_SPARED,
 )
+from overlay.relay.requests import links_left, objection, relays_ahead, relays_behind
 from overlay.values import Label, NodeId
 from overlay.wire.messages import Carried, CircuitGone, CircuitOpened, CircuitRefused, OpenCircuit
 from punch.timers import Timers
@@ -51,12 +57,11 @@ class Timer(enum.Enum):
     """(circuit key): ask the neighbour ahead again."""
     IDLE = enum.auto()
     """(circuit key): close it if nothing passed."""
-    DENIED = enum.auto()
-    """(peer, relay): forget that it was refused."""
 
 
 class Relay:
-    """The circuits of this node. `avoid` says which labels other rooms hold: a session's direct ones, say."""
+    """The circuits of this node. `avoid` says which labels other rooms hold: a session's direct ones, say; `onward`
+    knows the ways to those that are no neighbours of ours."""
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class Relay:
         enabled: bool,
         entropy: random.Random,
         avoid: Callable[[Label], bool] = lambda label: False,
+        onward: Onward = lambda target, avoid, links, now: (),
         now: float,
     ) -> None:
         self.drops: dict[str, int] = {}
@@ -72,13 +78,13 @@ class Relay:
         self._enabled = enabled
         self._entropy = entropy
         self._avoid = avoid
+        self._choices = Choices(onward)
         self._up: dict[NodeId, None] = {}
         self._book = Book()
         self._courier = Courier()
-        self._denied: dict[tuple[NodeId, NodeId], float] = {}
         self._early: deque[tuple[float, NodeId, OpenCircuit]] = deque()
         self._refusals: dict[NodeId, dict[int, str]] = {}
-        self._timers: Timers[tuple[Timer, Label | tuple[NodeId, NodeId]]] = Timers()
+        self._timers: Timers[tuple[Timer, Label]] = Timers()
         self._out: deque[Command] = deque()
         self._told: deque[Event] = deque()
 
@@ -97,10 +103,15 @@ class Relay:
                 self._want(peer, relay, now)
             case CircuitUnwanted(peer, relay):
                 self._unwant(peer, relay)
+            case CircuitFailed(peer, relay):
+                self._unwant(peer, relay)
+                self._choices.failed.put((peer, relay), now=now)
+            case RoutesChanged(peer):
+                self._choices.refused.forgive_peer(peer)
             case NeighbourUp(peer):
                 self._neighbour_up(peer, now)
             case NeighbourDown(peer):
-                self._neighbour_down(peer)
+                self._neighbour_down(peer, now)
             case PolicyChanged(enabled):
                 self._policy(enabled)
 
@@ -109,13 +120,11 @@ class Relay:
         return self._timers.next()
 
     def handle_timeout(self, *, now: float) -> None:
-        """Repeat what is unanswered, close what is idle, forget what was refused."""
+        """Repeat what is unanswered, close what is idle."""
         for timer, of in self._timers.expired(now):
-            if isinstance(of, tuple):
-                self._denied.pop(of, None)
-            elif (circuit := self._book.with_label(of)) is None:
+            if (circuit := self._book.with_label(of)) is None:
                 continue
-            elif timer is Timer.REPEAT:
+            if timer is Timer.REPEAT:
                 self._ask(circuit, now)
             elif now < circuit.used + IDLE:
                 self._timers.set((Timer.IDLE, of), circuit.used + IDLE)
@@ -149,7 +158,11 @@ class Relay:
 
     def denied(self, peer: NodeId, *, now: float) -> list[NodeId]:
         """The neighbours that would not carry to `peer` within the last minute, longest ago first."""
-        return [relay for (target, relay), until in self._denied.items() if target == peer and now < until]
+        return self._choices.refused.of(peer, now=now)
+
+    def failed(self, peer: NodeId, *, now: float) -> list[NodeId]:
+        """Those whose circuits to `peer` stood and carried nothing: the last to be tried within a minute."""
+        return self._choices.failed.of(peer, now=now)
 
     # --- what this host wants
 
@@ -180,8 +193,7 @@ class Relay:
         if peer in self._up:
             return
         self._up[peer] = None
-        for pair in [pair for pair in self._denied if pair[1] == peer]:
-            self._forgive(pair)
+        self._choices.up(peer)
         for circuit in self._book.touching(peer):
             circuit.tries = 0
             self._ask(circuit, now)
@@ -194,12 +206,15 @@ class Relay:
             else:
                 self._drop("circuit_stranger")
 
-    def _neighbour_down(self, peer: NodeId) -> None:
+    def _neighbour_down(self, peer: NodeId, now: float) -> None:
         self._up.pop(peer, None)
         self._refusals.pop(peer, None)
+        self._choices.down(peer)
         self._courier.forget(peer)
         for circuit in reversed(self._book.touching(peer)):
-            self._end(circuit, gone=peer)
+            asked = circuit.ahead is not None and circuit.ahead.neighbour == peer
+            if not (asked and circuit.carried and not circuit.stands and self._turn(circuit, gone=peer, now=now)):
+                self._end(circuit, gone=peer)
 
     # --- handshakes
 
@@ -207,11 +222,15 @@ class Relay:
         if asked.to == self._own and asked.sender != self._own:
             self._told.append(HandshakeCarried(asked.peer, asked.sender, asked.payload))
             return
-        if reason := self._courier.objection(asked, reachable=self._up, enabled=self._enabled, now=now):
+        if reason := self._courier.objection(asked, own=self._own, enabled=self._enabled, now=now):
             self._drop(reason)
             return
-        hops = min(asked.hops, MAX_LINKS - 1) - 1
-        self._send(asked.to, Carried(asked.to, asked.sender, asked.payload, hops))
+        after = self._choices.after(asked, self._up, now=now)
+        if after is None:
+            self._drop("carried_no_peer")
+        else:
+            hops = min(asked.hops, MAX_LINKS - 1) - 1
+            self._send(after, Carried(asked.to, asked.sender, asked.payload, hops))
 
     # --- circuits: what neighbours say
 
@@ -222,8 +241,8 @@ class Relay:
         match message:
             case OpenCircuit():
                 self._asked(peer, message, now)
-            case CircuitOpened(req, label):
-                self._opened(peer, req, Label(label), now)
+            case CircuitOpened():
+                self._opened(peer, message, now)
             case CircuitRefused(req, reason):
                 self._refused(peer, req, reason, now)
             case CircuitGone(label):
@@ -248,13 +267,23 @@ class Relay:
             self._refuse(peer, message.req, reason)
             return
         source, target = NodeId(message.source), NodeId(message.target)
-        back = Leg(peer, message.req, self._fresh_label(), Label(message.label))
+        crossed = relays_behind(peer, message)
         if target == self._own:
-            self._stand(self._enter(Circuit(source, target, back, None, 0, now)), now)
+            back = Leg(peer, message.req, self._fresh_label(), Label(message.label))
+            self._stand(self._enter(Circuit(source, target, back, None, 0, now, crossed)), now)
             return
-        ahead = Leg(target, self._fresh_request(), self._fresh_label(back), None)
-        hops = min(message.hops, MAX_LINKS - 1) - 1
-        self._ask(self._enter(Circuit(source, target, back, ahead, hops, now)), now)
+        if target not in self._up and not self._choices.may_ask(peer, now=now):
+            self._refuse(peer, message.req, self._because("circuit_flood", "full"))
+            return
+        following = self._choices.following(peer, message, self._up, now=now)
+        if not following:
+            self._refuse(peer, message.req, self._because("circuit_refused", "no_peer"))
+            return
+        back = Leg(peer, message.req, self._fresh_label(), Label(message.label))
+        ahead = Leg(following[0], self._fresh_request(), self._fresh_label(back), None)
+        hops = links_left(message) - 1
+        circuit = Circuit(source, target, back, ahead, hops, now, crossed, others=following[1:])
+        self._ask(self._enter(circuit), now)
 
     def _asked_again(self, circuit: Circuit, message: OpenCircuit) -> None:
         """A request that was repeated hears the same answer, or the one that is still to come."""
@@ -262,39 +291,36 @@ class Relay:
         if (message.source, message.target, message.label) != (circuit.source, circuit.target, circuit.back.out_label):
             self._drop("circuit_bad")
         elif circuit.stands:
-            self._send(circuit.back.neighbour, CircuitOpened(circuit.back.request, circuit.back.label))
+            self._answer(circuit, circuit.back)
 
     def _objection(self, peer: NodeId, message: OpenCircuit) -> str | None:
         """Why we will not be part of this circuit, in the wire's words; None: we will."""
-        ends = (message.source, message.target)
-        if message.target == peer or message.source in (message.target, self._own) or ends == (peer, self._own):
-            return self._because("circuit_bad", "no_peer")
+        if wrong := objection(self._own, peer, message):
+            return self._because(*wrong)
         if self._book.writing(peer, message.label) is not None:
             return self._because("circuit_bad", "full")
         if self._book.count_by(peer) >= MAX_CIRCUITS:
             return self._because("circuit_refused", "full")
-        return None if message.target == self._own else self._objection_to_carry(peer, message)
-
-    def _objection_to_carry(self, peer: NodeId, message: OpenCircuit) -> str | None:
+        if message.target == self._own:
+            return None
         if not self._enabled:
             return self._because("circuit_refused", "off")
-        if message.source != peer:
-            return self._because("circuit_forged", "no_peer")
-        if message.hops == 0:
-            return self._because("circuit_refused", "hops")
-        if message.target not in self._up:
-            return self._because("circuit_refused", "no_peer")
-        return None
+        return self._because("circuit_refused", "hops") if links_left(message) <= 0 else None
 
-    def _opened(self, peer: NodeId, request: int, label: Label, now: float) -> None:
-        circuit = self._book.asked(peer, request)
-        if circuit is None:
+    def _opened(self, peer: NodeId, message: CircuitOpened, now: float) -> None:
+        circuit, label = self._book.asked(peer, message.req), Label(message.label)
+        if circuit is None or circuit.ahead is None:
             self._drop("circuit_unknown")
         elif circuit.stands:
-            return
+            if circuit.ahead.out_label != label:
+                self._drop("circuit_bad")
         elif self._book.writing(peer, label) is not None:
             self._drop("circuit_bad")
+        elif (through := relays_ahead(self._own, circuit, message.through)) is None:
+            self._drop("circuit_loop")
+            self._fail(circuit, "no_peer", gone=None, now=now)
         else:
+            circuit.through = through
             self._book.complete(circuit, label)
             self._stand(circuit, now)
 
@@ -324,12 +350,13 @@ class Relay:
         ahead = circuit.ahead
         if ahead is None or circuit.stands:
             return
-        if circuit.tries == TRIES:
+        if circuit.tries == (TRIES_SPARED if circuit.others else TRIES):
             self._fail(circuit, "no_answer", gone=None, now=now)
             return
         if ahead.neighbour in self._up:
-            request = OpenCircuit(ahead.request, circuit.source, circuit.target, ahead.label, circuit.hops)
-            self._send(ahead.neighbour, request)
+            crossed = (*circuit.crossed, self._own) if circuit.carried else ()
+            asked = OpenCircuit(ahead.request, circuit.source, circuit.target, ahead.label, circuit.hops, crossed)
+            self._send(ahead.neighbour, asked)
         self._timers.set((Timer.REPEAT, circuit.key), now + REPEAT * 2**circuit.tries)
         circuit.tries += 1
 
@@ -342,21 +369,41 @@ class Relay:
             self._out.append(_forward(back, ahead))
             self._out.append(_forward(ahead, back))
         else:
-            self._forgive(circuit.pair)
+            self._choices.refused.forgive(circuit.pair)
             self._told.append(_ready(circuit, spare=self._book.standing(*circuit.pair) is not circuit))
         if back is not None:
-            self._send(back.neighbour, CircuitOpened(back.request, back.label))
+            self._answer(circuit, back)
+
+    def _answer(self, circuit: Circuit, back: Leg) -> None:
+        """Name our label, and every relay from us on."""
+        through = (self._own, *circuit.through) if circuit.carried else ()
+        self._send(back.neighbour, CircuitOpened(back.request, back.label, through))
 
     def _fail(self, circuit: Circuit, reason: str, *, gone: NodeId | None, now: float) -> None:
-        """The leg ahead will not come: say so to whoever wanted it."""
+        """The leg ahead will not come: ask another, or say so to whoever wanted it."""
+        if circuit.carried and circuit.ahead is not None:
+            if reason != "hops":
+                self._choices.refused.put((circuit.target, circuit.ahead.neighbour), now=now)
+            if self._turn(circuit, gone=gone, now=now):
+                return
         self._end(circuit, gone=gone, refusal=reason if reason in REASONS else "no_peer", silent=True)
         if circuit.carried or self._book.standing(*circuit.pair) is not None:
             return
         peer, relay = circuit.pair
-        self._forgive(circuit.pair)
-        self._denied[circuit.pair] = now + IGNORED
-        self._timers.set((Timer.DENIED, circuit.pair), now + IGNORED)
+        self._choices.refused.put(circuit.pair, now=now)
         self._told.append(CircuitDenied(peer, relay, reason))
+
+    def _turn(self, circuit: Circuit, *, gone: NodeId | None, now: float) -> bool:
+        """Hand a request of others to the next choice; False when there is none."""
+        following = [each for each in circuit.others if each in self._up]
+        if not following or circuit.ahead is None:
+            return False
+        if circuit.ahead.neighbour != gone:
+            self._send(circuit.ahead.neighbour, CircuitGone(circuit.ahead.label))
+        circuit.others, circuit.tries = tuple(following[1:]), 0
+        self._book.turn(circuit, Leg(following[0], self._fresh_request(), self._fresh_label(circuit.back), None))
+        self._ask(circuit, now)
+        return True
 
     def _end(
         self, circuit: Circuit, *, gone: NodeId | None = None, refusal: str = "no_peer", silent: bool = False
@@ -393,11 +440,6 @@ class Relay:
             del kept[next(iter(kept))]
         self._send(neighbour, CircuitRefused(request, reason))
 
-    def _forgive(self, pair: tuple[NodeId, NodeId]) -> None:
-        if pair in self._denied:
-            del self._denied[pair]
-            self._timers.clear((Timer.DENIED, pair))
-
     # --- small things
 
     def _fresh_label(self, other: Leg | None = None) -> Label:
@@ -431,4 +473,4 @@ def _ready(circuit: Circuit, *, spare: bool) -> CircuitReady:
     peer, relay = circuit.pair
     (leg,) = circuit.legs
     assert leg.out_label is not None
-    return CircuitReady(peer, relay, leg.label, leg.out_label, spare)
+    return CircuitReady(peer, relay, leg.label, leg.out_label, spare, circuit.relays)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -23,6 +24,9 @@ from overlay.relay.facts import (
     PolicyChanged,
 )
 from overlay.relay.relay import Relay
+from overlay.routing.costs import cost
+from overlay.routing.roads import Roads
+from overlay.routing.values import Neighbour
 from overlay.values import Label, NodeId
 from overlay.wire.messages import Carried
 
@@ -47,11 +51,21 @@ class Site:
 
     def __init__(self, name: str, *, entropy: random.Random, enabled: bool) -> None:
         self.name = name
-        self.relay = Relay(own=node(name), enabled=enabled, entropy=entropy, now=0.0)
+        self.roads = Roads(node(name))
+        self.near: dict[NodeId, float] = {}
+        """Round trip to each neighbour, milliseconds."""
+        self.relay = Relay(own=node(name), enabled=enabled, entropy=entropy, onward=self._onward, now=0.0)
         self.forwards: dict[Label, Forward] = {}
         self.events: list[Event] = []
         self.labels: dict[Label, CircuitReady] = {}
         self.best: dict[tuple[NodeId, NodeId], CircuitReady] = {}
+
+    def around(self) -> list[Neighbour]:
+        """Its neighbours, as routing sees them."""
+        return [Neighbour(peer, rtt, None, True) for peer, rtt in self.near.items()]
+
+    def _onward(self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float) -> list[NodeId]:
+        return self.roads.onward(target, self.around(), avoid=avoid, links=links)
 
     def hear(self, event: Event) -> None:
         """Do what the hall does: keep labels, and the circuit to send on."""
@@ -90,9 +104,10 @@ class Fabric:
         self._links: dict[tuple[str, str], None] = {}
         self._order = itertools.count()
 
-    def link(self, a: str, b: str) -> None:
+    def link(self, a: str, b: str, *, ms: float = 10.0) -> None:
         """Make two sites neighbours."""
         self._links[a, b] = self._links[b, a] = None
+        self.sites[a].near[node(b)] = self.sites[b].near[node(a)] = ms
         self.tell(a, NeighbourUp(node(b)))
         self.tell(b, NeighbourUp(node(a)))
 
@@ -100,8 +115,43 @@ class Fabric:
         """Both notice that their link is gone."""
         self._links.pop((a, b), None)
         self._links.pop((b, a), None)
+        self.sites[a].near.pop(node(b), None)
+        self.sites[b].near.pop(node(a), None)
         self.tell(a, NeighbourDown(node(b)))
         self.tell(b, NeighbourDown(node(a)))
+
+    def chain(self, *names: str) -> None:
+        """Link each with the next."""
+        for a, b in itertools.pairwise(names):
+            self.link(a, b)
+
+    def cut(self, a: str, b: str) -> None:
+        """Nothing passes between two sites any more, and nobody knows yet."""
+        self._links.pop((a, b), None)
+        self._links.pop((b, a), None)
+
+    def spread(self) -> None:
+        """Every site has every record: whom each of the others lists."""
+        for site in self.sites.values():
+            for other in self.sites.values():
+                listed = tuple((peer, cost(rtt, None)) for peer, rtt in other.near.items())
+                site.roads.learn(node(other.name), listed, relay=True)
+
+    def lie(self, name: str, links: tuple[tuple[NodeId, int], ...]) -> None:
+        """Every site has this record of one of them."""
+        for site in self.sites.values():
+            site.roads.learn(node(name), links, relay=True)
+
+    def relays(self, a: str, b: str) -> list[str]:
+        """The first relays that `a` would ask for `b`, best first."""
+        site = self.sites[a]
+        found = site.roads.candidates(node(b), site.around(), denied=site.relay.denied(node(b), now=self.now))
+        return [each.relay.decode().rstrip(".") for each in found]
+
+    def through(self, a: str, b: str, relay: str) -> list[str]:
+        """The relays between `a` and `b`, as `a` was told."""
+        ready = self.sites[a].relay.circuit(node(b), node(relay))
+        return [each.decode().rstrip(".") for each in ready.through] if ready is not None else []
 
     def tell(self, name: str, fact: Fact) -> None:
         """Hand one site a fact and send what it asks for."""
