@@ -26,7 +26,7 @@ _OPTIONS = (
     click.option("--advertise", metavar="ADDR", multiple=True, help="Where others reach this node."),
     click.option("-c", "--config", metavar="FILE", envvar="OVERLAY_CONFIG", help="Config file."),
     click.option("--stun", metavar="ADDR", multiple=True, help="STUN server to ask."),
-    click.option("--no-lan", is_flag=True, help="Has no effect yet: nobody is looked for on the LAN."),
+    click.option("--no-lan", is_flag=True, help="Do not look for members on the LAN."),
     click.option("--no-tun", is_flag=True, help="Make no device; only carry for others."),
     click.option("--relay", metavar="on|off", help="Carry sealed traffic for others (on)."),
     click.option("--punch", metavar="on|off", help="Search for direct paths through NATs (on)."),

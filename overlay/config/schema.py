@@ -33,7 +33,7 @@ class LanConfig(Struct, frozen=True, kw_only=True):
     """Peers on the same link."""
 
     enabled: bool = True
-    """Look for members by multicast. Has no effect yet: members are found by address only."""
+    """Say on the link that a member is here, and dial members who say so: no address needs to be given there."""
 
 
 class RelayConfig(Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class RelayConfig(Struct, frozen=True, kw_only=True):
     enabled: bool = True
     """Carry sealed traffic between members that cannot reach each other."""
     max_mbit: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    """Mbit/s carried at most; 0: no limit. Has no effect yet: there is no limit."""
+    """Mbit/s carried for others at most, all together; 0: no limit."""
 
 
 class Config(Struct, frozen=True, kw_only=True):
