@@ -14,7 +14,7 @@ from overlay.node.rooms import Rooms
 from overlay.paths import facts as paths
 from overlay.relay import facts as relay
 from overlay.session import facts as session
-from overlay.values import Direct
+from overlay.values import Direct, NodeId
 
 DAY = 86_400.0
 """Seconds a departed member stays listed (contract)."""
@@ -53,6 +53,7 @@ class Outside:
             port.TrafficWaiting: self._waiting,
             port.TrafficBegan: self._began,
             port.CameFrom: self._came_from,
+            port.LossSeen: self._loss_seen,
             port.CounterSpent: self._spent,
             port.SendFailed: self._send_failed,
         }
@@ -140,6 +141,9 @@ class Outside:
         heard = paths.Heard(fact.peer, Direct(fact.via, fact.endpoint), fact.size, True)
         self._rooms.paths.tell(heard, now=now)
 
+    def _loss_seen(self, fact: port.LossSeen, *, now: float) -> None:
+        self._rooms.paths.tell(_traffic(fact.peer, fact.counters), now=now)
+
     def _spent(self, fact: port.CounterSpent, *, now: float) -> None:
         self._rooms.session.tell(session.CounterSpent(fact.peer), now=now)
 
@@ -157,10 +161,7 @@ class Outside:
         rooms.counters = fact.counters
         rooms.partial.expire(now)
         for node, each in fact.counters.peers.items():
-            traffic = paths.Traffic(
-                node, each.complete, each.incomplete, each.highest, each.last_rx, each.last_tx, each.small
-            )
-            rooms.paths.tell(traffic, now=now)
+            rooms.paths.tell(_traffic(node, each), now=now)
             earlier = before.peers.get(node)
             view = rooms.paths.view(node)
             if view.relay is not None and (earlier is None or each.last_tx > earlier.last_tx):
@@ -182,3 +183,18 @@ class Outside:
         if rooms.used:
             rooms.relay.tell(relay.CircuitsUsed(tuple(rooms.used.items())), now=now)
             rooms.used.clear()
+
+
+def _traffic(node: NodeId, each: port.PeerCounters) -> paths.Traffic:
+    return paths.Traffic(
+        node,
+        each.complete,
+        each.incomplete,
+        each.highest,
+        each.last_rx,
+        each.last_tx,
+        each.small,
+        each.slices,
+        each.missed,
+        each.rebuilt,
+    )

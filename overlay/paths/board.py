@@ -13,7 +13,9 @@ from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.sparse import Sparse
 from overlay.paths.way import Way
+from overlay.sealing import LARGEST_TAG
 from overlay.values import Direct, NodeId, guess_source
+from overlay.wire.frame import HEADER_SIZE
 from punch.commands import CloseSocket
 from punch.limiter import TokenBucket
 from punch.timers import Timers
@@ -185,14 +187,16 @@ class Board:
 
     def route(self, peer: Peer, way: Way) -> do.Route | None:
         """The way as the data plane needs it; a relayed one goes to the relay's own best direct way."""
-        if isinstance(way.where, Direct):
-            return do.Route(way.where.via, way.where.endpoint, way.label, way.size, peer.small, False)
-        relay = self.peers.get(way.where)
-        first = relay.best_direct() if relay is not None else None
-        if first is None or not isinstance(first.where, Direct):
-            return None
-        size = min(way.size, first.size)
-        return do.Route(first.where.via, first.where.endpoint, way.label, size, peer.small, peer.watched)
+        where, size, watch = way.where, way.size, False
+        if not isinstance(where, Direct):
+            relay = self.peers.get(where)
+            first = relay.best_direct() if relay is not None else None
+            if first is None or not isinstance(first.where, Direct):
+                return None
+            where, size, watch = first.where, min(size, first.size), peer.watched
+        shape = way.redundancy.shape
+        limit = shape.slices * (size - HEADER_SIZE) - LARGEST_TAG if shape.slices else 0
+        return do.Route(where.via, where.endpoint, way.label, size, peer.small, watch, limit, shape.parity)
 
     def view(self, peer: Peer) -> happened.PathView:
         """What we send on to `peer`, for people."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 
+from msgspec import Struct
+
 SETTLING = 6
 """Samples of which the least counts: the first ones queue behind the starts of two nodes, and nothing follows them on
 an idle way for long."""
+FLOOR_SAMPLES = 500
+"""Samples after which a floor is taken anew: a path may become longer for good."""
 
 
 class RoundTrip:
     """Smoothed RTT and mean deviation after RFC 6298 section 2 (alpha 1/8, beta 1/4), in seconds."""
 
-    __slots__ = ("_samples", "jitter", "smoothed")
+    __slots__ = ("_floors", "_samples", "jitter", "smoothed")
 
     def __init__(self) -> None:
         self._samples = 0
+        self._floors: tuple[float | None, float | None] = (None, None)
+        """The least of the last FLOOR_SAMPLES, whole, and of those since."""
         self.smoothed: float | None = None
         self.jitter: float | None = None
 
@@ -24,9 +30,18 @@ class RoundTrip:
         """The jitter once enough samples came to mean it; before, it is only a share of the first ones."""
         return self.jitter if self._samples > SETTLING else None
 
+    @property
+    def floor(self) -> float | None:
+        """The least of late: what the path takes with empty queues."""
+        return min((each for each in self._floors if each is not None), default=None)
+
     def sample(self, rtt: float) -> None:
         """Take one measured round trip."""
+        before, since = self._floors
+        self._floors = (before, rtt if since is None else min(since, rtt))
         self._samples += 1
+        if self._samples % FLOOR_SAMPLES == 0:
+            self._floors = (self._floors[1], None)
         if self.smoothed is None or self.jitter is None or self._samples <= SETTLING:
             self.smoothed = rtt if self.smoothed is None else min(self.smoothed, rtt)
             self.jitter = self.smoothed / 2
@@ -35,34 +50,68 @@ class RoundTrip:
         self.smoothed += (rtt - self.smoothed) / 8
 
 
+class Totals(Struct, frozen=True):
+    """The account of one Report."""
+
+    complete: int = 0
+    incomplete: int = 0
+    slices: int = 0
+    missed: int = 0
+
+
 class Loss:
-    """The share of envelopes the other side did not get whole, over the last 30 s, from its Reports (totals)."""
+    """What gets lost on the way to a peer, over the last 30 s, from its Reports (totals)."""
 
     WINDOW = 30.0
 
     __slots__ = ("_reports",)
 
     def __init__(self) -> None:
-        self._reports: deque[tuple[float, int, int]] = deque()
+        self._reports: deque[tuple[float, Totals]] = deque()
 
-    def report(self, complete: int, incomplete: int, *, now: float) -> None:
-        """Take one Report; totals that went back (a new session) start afresh."""
-        if self._reports and (complete < self._reports[-1][1] or incomplete < self._reports[-1][2]):
+    def report(self, totals: Totals, *, now: float) -> Totals:
+        """Take one Report; what it adds to the one before. Totals that went back (a new session) start afresh."""
+        last = self._reports[-1][1] if self._reports else Totals()
+        if _went_back(last, totals):
             self._reports.clear()
-        self._reports.append((now, complete, incomplete))
+            last = Totals()
+        self._reports.append((now, totals))
         while len(self._reports) > 2 and self._reports[1][0] <= now - self.WINDOW:
             self._reports.popleft()
+        return _added(last, totals)
 
     def reset(self) -> None:
         """A new session counts afresh."""
         self._reports.clear()
 
     def share(self, *, now: float) -> float | None:
-        """0..1, or None when nothing was reported in the window."""
+        """Of the slices, as the path loses them; 0..1, or None when nothing was reported in the window."""
+        return _share(window.missed, window.slices) if (window := self._window(now)) is not None else None
+
+    def inside(self, *, now: float) -> float | None:
+        """Of the envelopes, as the packets inside feel it; 0..1, or None as above."""
+        return _share(window.incomplete, window.complete) if (window := self._window(now)) is not None else None
+
+    def _window(self, now: float) -> Totals | None:
         if not self._reports or self._reports[-1][0] < now - self.WINDOW:
             return None
-        first, last = self._reports[0], self._reports[-1]
-        if len(self._reports) == 1:
-            first = (0.0, 0, 0)
-        lost, got = last[2] - first[2], last[1] - first[1]
-        return lost / (lost + got) if lost + got else 0.0
+        first = self._reports[0][1] if len(self._reports) > 1 else Totals()
+        return _added(first, self._reports[-1][1])
+
+
+def _added(before: Totals, after: Totals) -> Totals:
+    return Totals(
+        after.complete - before.complete,
+        after.incomplete - before.incomplete,
+        after.slices - before.slices,
+        after.missed - before.missed,
+    )
+
+
+def _went_back(before: Totals, after: Totals) -> bool:
+    added = _added(before, after)
+    return min(added.complete, added.incomplete, added.slices, added.missed) < 0
+
+
+def _share(lost: int, got: int) -> float:
+    return lost / (lost + got) if lost + got else 0.0

@@ -25,7 +25,7 @@ from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.watch import Watch
 from overlay.paths.way import Way
 from overlay.values import Direct, NodeId
-from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong
+from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong, Report
 from punch.addresses import scope
 from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint, SocketId, parse_endpoint
@@ -340,7 +340,7 @@ class Paths:
         self._board.wanted.opened(peer)
         peer.label = fact.label
         peer.loss.reset()
-        peer.reported = (0, 0, 0)
+        peer.reported = Report(0, 0, 0)
         for where, way in peer.ways.items():
             if isinstance(where, Direct):
                 way.label = fact.label

@@ -8,6 +8,7 @@ from overlay.paths.facts import Where
 from overlay.paths.vigil import Vigil
 from overlay.paths.way import Way
 from overlay.values import Direct, Label, NodeId
+from overlay.wire.messages import Report
 from punch.values import Endpoint
 
 BETTER = 0.8
@@ -61,7 +62,7 @@ class Peer:
         self.vigil = Vigil()
         """What is sent, and not answered so far."""
         self.next_rtt = 0.0
-        self.reported = (0, 0, 0)
+        self.reported = Report(0, 0, 0)
         """The last account we sent it."""
         self.report_at = 0.0
         """When its last Report of our envelopes came."""

@@ -7,6 +7,7 @@ from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
 from overlay.paths.dialling import Dialling
+from overlay.paths.estimate import Totals
 from overlay.paths.facts import Where
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
@@ -29,6 +30,8 @@ REDIAL_AFTER = 5.0
 UNREPORTED_AFTER = 3.0
 """Seconds of sending without a Report while something is heard: large datagrams are lost (protocol section 5), or
 all that goes this way is."""
+STRADDLES = 1.0
+"""Seconds after a change of the way in which Reports still tell of the one before."""
 RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
 BUSY = 1.5
@@ -152,13 +155,23 @@ class Upkeep:
         way = peer.ways.get(where)
         if way is not None:
             way.rtt.sample(now - sent)
+            if way.redundancy.measured(now - sent, way.rtt.floor, now=now):
+                self._board.settle(peer, now=now)
         if token is not None:
             self._board.news.append(happened.PongHeard(peer.node, token, now - sent, self._board.view(peer)))
 
     def reported(self, peer: Peer, message: Report, *, now: float) -> None:
         """What the peer got of what we sent."""
-        peer.loss.report(message.complete, message.incomplete, now=now)
+        totals = Totals(message.complete, message.incomplete, message.slices, message.missed)
+        added = peer.loss.report(totals, now=now)
         peer.report_at = now
+        way = peer.ways.get(peer.current[0]) if peer.current else None
+        if way is None or way.doubtful or now - peer.since < STRADDLES:
+            return
+        if way.redundancy.reported(added.slices, added.missed, way.rtt.floor, now=now):
+            self._board.settle(peer, now=now)
+        if way.redundancy.wants_rtt(now=now):
+            self.ping(peer, None, now=now)
 
     def data(self, peer: Peer, sent: float, heard: float, *, now: float) -> None:
         """What the plane says of when data last went and came."""
@@ -184,10 +197,15 @@ class Upkeep:
             self.ping(peer, None, now=now)
 
     def _report(self, peer: Peer, fact: told.Traffic) -> None:
-        account = (fact.complete, fact.incomplete, fact.highest)
-        if peer.session and account[:2] != peer.reported[:2] and (way := peer.control_way()) is not None:
-            peer.reported = account
-            self._board.out.append(do.SendOn(peer.node, way.where, Report(*account)))
+        report = Report(fact.complete, fact.incomplete, fact.highest, fact.slices, fact.missed, fact.rebuilt)
+        if peer.session and _fate(report) != _fate(peer.reported) and (way := peer.control_way()) is not None:
+            peer.reported = report
+            self._board.out.append(do.SendOn(peer.node, way.where, report))
+
+
+def _fate(report: Report) -> tuple[int, int, int]:
+    """What makes a report worth sending."""
+    return (report.complete, report.incomplete, report.missed)
 
 
 def _by_hole(peer: Peer) -> Way | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from overlay.paths.estimate import Loss, RoundTrip
 from overlay.paths.facts import Where
+from overlay.paths.redundancy import Redundancy
 from overlay.values import Label
 
 BASE_SIZE = 1200
@@ -54,6 +55,7 @@ class Way:
         "loss",
         "moved",
         "proven_at",
+        "redundancy",
         "rests_until",
         "routable",
         "rtt",
@@ -92,6 +94,8 @@ class Way:
         self.sized = 0
         """How often larger sizes were tried since the proof."""
         self.rtt = RoundTrip()
+        self.redundancy = Redundancy()
+        """How envelopes go this way."""
         self.routable = False
         """The peer was reached here: a handshake went to and fro, or a Challenge did. Being heard is no such proof."""
         self.candidate = False
