@@ -121,7 +121,7 @@ class Node:
 
     def path(self, peer: NodeId, *, now: float) -> Path:
         """What we send on to `peer`."""
-        return path_of(self._rooms, self._rooms.paths.view(peer), now=now)
+        return path_of(self._rooms, peer, self._rooms.paths.view(peer), now=now)
 
     @property
     def undecided(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def _way(rooms: Rooms, peer: Peer, way: Way, *, now: float) -> shown.KnownWay:
     return shown.KnownWay(
         kind="direct" if isinstance(where, Direct) else "relay",
         endpoint=str(endpoint) if endpoint is not None else None,
-        via=[] if isinstance(where, Direct) else via_names(rooms, where),
+        via=[] if isinstance(where, Direct) else via_names(rooms, peer.node, where),
         state=_state(peer, way),
         rtt_ms=milliseconds(way.rtt.smoothed),
         jitter_ms=milliseconds(way.rtt.jitter),

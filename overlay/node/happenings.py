@@ -210,14 +210,14 @@ class Happenings:
 
     def _path_changed(self, event: paths.PathChanged, *, now: float) -> None:
         rooms = self._rooms
-        path = path_of(rooms, event.view, now=now)
+        path = path_of(rooms, event.peer, event.view, now=now)
         rooms.news.append(node.PathChanged(event.peer, rooms.gossip.name_of(event.peer), path))
 
     def _peer_reached(self, event: paths.PeerReached, *, now: float) -> None:
         rooms = self._rooms
         rooms.departed.pop(event.peer, None)
         rooms.problems.over("relay_off")
-        path = path_of(rooms, rooms.paths.view(event.peer), now=now)
+        path = path_of(rooms, event.peer, rooms.paths.view(event.peer), now=now)
         rooms.news.append(node.PeerJoined(event.peer, rooms.gossip.name_of(event.peer), path))
 
     def _peer_silent(self, event: paths.PeerSilent, *, now: float) -> None:
@@ -293,7 +293,7 @@ class Happenings:
         self._rooms.out.append(StorePeers(self._rooms.gossip.signed_records(), newest_first))
 
     def _pong(self, event: paths.PongHeard, *, now: float) -> None:
-        path = path_of(self._rooms, event.view, now=now)
+        path = path_of(self._rooms, event.peer, event.view, now=now)
         self._rooms.news.append(node.PongHeard(event.peer, event.token, event.rtt * 1000, path))
 
     def _nobody(self, event: paths.NobodyAnswers, *, now: float) -> None:

@@ -48,6 +48,12 @@ def find_relays(rooms: Rooms, peer: NodeId, *, now: float) -> list[Candidate]:
     return found
 
 
+def relays_of(rooms: Rooms, peer: NodeId, relay: NodeId) -> tuple[NodeId, ...]:
+    """The relays between us and a peer, `relay` first: those behind it as they named themselves."""
+    circuit = rooms.relay.circuit(peer, relay)
+    return circuit.through if circuit is not None and circuit.through else (relay,)
+
+
 def relay_refused(rooms: Rooms, peer: NodeId, refusing: list[str], *, now: float) -> None:
     """Tell the person that nobody carries to `peer`."""
     who = ", ".join(refusing)

@@ -9,28 +9,29 @@ import msgspec
 from overlay.node import snapshot as shown
 from overlay.node.circle import is_far
 from overlay.node.nat import describe, from_word
+from overlay.node.relays import relays_of
 from overlay.node.rooms import Rooms
 from overlay.paths.events import PathView
 from overlay.values import NodeId
 from punch.events import PeerView
 
 
-def path_of(rooms: Rooms, view: PathView, *, now: float) -> shown.Path:
-    """A path in the contract's words."""
-    relayed = view.relay is not None
+def path_of(rooms: Rooms, peer: NodeId, view: PathView, *, now: float) -> shown.Path:
+    """A path to `peer` in the contract's words."""
+    via = via_names(rooms, peer, view.relay) if view.relay is not None else []
     return shown.Path(
         kind=view.kind,
         transport=view.endpoint.transport if view.endpoint is not None else None,
         endpoint=str(view.endpoint) if view.endpoint is not None else None,
-        via=via_names(rooms, view.relay) if view.relay is not None else [],
-        hops=None if view.kind == "none" else 2 if relayed else 1,
+        via=via,
+        hops=None if view.kind == "none" else 1 + len(via),
         since_s=None if view.kind == "none" else round(now - view.since, 1),
     )
 
 
-def via_names(rooms: Rooms, relay: NodeId) -> list[str]:
-    """The relays of a circuit, from us on."""
-    return [rooms.gossip.name_of(relay)]
+def via_names(rooms: Rooms, peer: NodeId, relay: NodeId) -> list[str]:
+    """The relays of a circuit to `peer`, from us on."""
+    return [rooms.gossip.name_of(each) for each in relays_of(rooms, peer, relay)]
 
 
 def snapshot(rooms: Rooms, *, now: float) -> shown.Snapshot:
@@ -141,7 +142,7 @@ def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         state=state,
         version=record.version if record is not None else None,
         seen_s=round(now - heard, 1) if heard is not None else None,
-        path=path_of(rooms, view, now=now),
+        path=path_of(rooms, node, view, now=now),
         rtt_ms=milliseconds(way.rtt.smoothed if way is not None else None),
         jitter_ms=milliseconds(way.rtt.jitter if way is not None else None),
         loss=known.loss.share(now=now) if known is not None else None,
