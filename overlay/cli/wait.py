@@ -15,6 +15,8 @@ from overlay.control.protocol import Json
 from overlay.errors import NoReply
 
 POLL_S = 0.1
+WAKE_POLLS = 10
+"""Every so many of them a peer without a way is asked for one."""
 
 
 @click.command(epilog="Example: overlay wait nas --direct --timeout 30")
@@ -31,7 +33,7 @@ def wait(
 ) -> None:
     """Wait until any peer, or PEER (it need not be known yet), answers."""
     path = find_node(network, socket)
-    asked = False
+    asked, polls = False, 0
     until = None if timeout is None else time.monotonic() + timeout
     while True:
         snapshot = client.ask(path, {"do": "status"})
@@ -40,6 +42,9 @@ def wait(
             break
         if direct and peer is not None and not asked:
             asked = _ask_direct(path, snapshot, peer)
+        if peer is not None and not polls % WAKE_POLLS:
+            _wake(path, snapshot, peer)
+        polls += 1
         if until is not None and time.monotonic() >= until:
             raise NoReply(
                 _waited_for(snapshot, peer, direct=direct, seconds=timeout or 0), _fix(snapshot, peer, direct=direct)
@@ -62,6 +67,13 @@ def _answering(snapshot: Json, word: str | None, *, direct: bool) -> Json | None
         wanted = []
     ways = ("direct",) if direct else ("direct", "relay")
     return next((peer for peer in wanted if peer["state"] == "connected" and peer["path"]["kind"] in ways), None)
+
+
+def _wake(path: Path, snapshot: Json, word: str) -> None:
+    """Let a member that is here and has no way get one: in a large mesh a session opens when it is used."""
+    found = peers.matching(snapshot, word)
+    if len(found) == 1 and found[0]["state"] == "connected" and found[0]["path"]["kind"] == "none":
+        client.ask(path, {"do": "wake", "peer": found[0]["id"]})
 
 
 def _ask_direct(path: Path, snapshot: Json, word: str) -> bool:

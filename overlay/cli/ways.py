@@ -18,7 +18,7 @@ _STATES = {
     "both": "in use, together with another",
     "spare": "proven, kept as a spare",
     "doubtful": "in doubt: sent there, and nothing came back",
-    "bad": "bad: it answers, and loses too much",
+    "bad": "bad: it did worse than a relay",
     "unproven": "not proven: nobody answered there",
 }
 """State of a way -> what it means."""
@@ -76,7 +76,7 @@ def _name(way: Json) -> str:
 
 def _state(way: Json, ways: list[Json]) -> str:
     words = [_STATES.get(way["state"], str(way["state"]))]
-    if way["state"] == "bad" and way["loss"] is not None:
+    if way["state"] == "bad" and way["loss"]:
         used = next((each for each in ways if each["state"] in ("used", "both") and each["loss"] is not None), None)
         beside = f" where {_name(used)} loses {percent(used['loss'])}" if used else ""
         words = [f"bad: loses {percent(way['loss'])}{beside}"]
@@ -84,6 +84,8 @@ def _state(way: Json, ways: list[Json]) -> str:
         words.append(f"loses {percent(way['loss'])}")
     if way["rtt_ms"] is not None:
         words.append(milliseconds(way["rtt_ms"]))
+    if way.get("rests_s") is not None:
+        words.append(f"tried again in {duration(way['rests_s'])}")
     if way["heard_s"] is not None and way["state"] not in ("used", "both"):
         words.append(f"last heard {duration(way['heard_s'])} ago")
     return clean(", ".join(words))

@@ -5,9 +5,10 @@ status                               the snapshot (contract, JSON)
 leave                                {"ok": true} once the node has left
 watch                                the snapshot with `changes` [{"at", "event", "peer", "text"}], anew at each change
 ping   peer count interval           {"seq", "rtt_ms", "path"} each, then {"sent", "received"}
-trace  peer                          {"hops": [{"name", "endpoint", "rtt_ms", "loss"}]}, the peer last; none without a path
+trace  peer                          {"hops": [{"name", "endpoint", "rtt_ms", "loss"}]}, the peer last
 nat    again                         {"nat", "endpoints", "undecided"}; with `again` once it is measured anew
 direct peer                          {"ok": true}: a person wants a direct way to it, now
+wake   peer                          {"ok": true}: a person wants any way to it, now
 why    peer                          {"text", "fix": [text], "attempts": [text]}, the easiest fix and the oldest first
 punch  action key value peer         the snapshot's `punch`, as it is from now on
 """
@@ -169,6 +170,7 @@ _REQUESTS: dict[str, dict[str, tuple[Callable[[object], bool], object]]] = {
     "trace": {"peer": (_is_id, None)},
     "nat": {"again": (_is_truth, False)},
     "direct": {"peer": (_is_id, None)},
+    "wake": {"peer": (_is_id, None)},
     "why": {"peer": (_is_id, None)},
     "punch": {
         "action": (_one_of("show", "on", "off", "set"), "show"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from overlay.node import snapshot as shown
 from overlay.node.circle import is_far
-from overlay.node.relays import candidates, neighbours
+from overlay.node.relays import candidates
 from overlay.node.report import milliseconds, via_names
 from overlay.node.rooms import Rooms
 from overlay.paths.peer import Peer
@@ -38,29 +38,31 @@ def _way(rooms: Rooms, peer: Peer, way: Way, *, now: float) -> shown.KnownWay:
     where = way.where
     link = way if isinstance(where, Direct) else rooms.paths.neighbour(where)
     endpoint = link.where.endpoint if link is not None and isinstance(link.where, Direct) else None
-    used = peer.current[:1] == (where,)
     return shown.KnownWay(
         kind="direct" if isinstance(where, Direct) else "relay",
         endpoint=str(endpoint) if endpoint is not None else None,
         via=[] if isinstance(where, Direct) else via_names(rooms, peer.node, where),
-        state=_state(peer, way),
+        state=_state(peer, way, now=now),
         rtt_ms=milliseconds(way.rtt.smoothed),
         jitter_ms=milliseconds(way.rtt.jitter),
-        loss=peer.loss.share(now=now) if used else None,
+        loss=way.loss.share(now=now),
         heard_s=round(now - way.heard_at, 1) if way.heard_at is not None else None,
+        rests_s=round(way.rests_until - now, 1) if way.rests_until > now else None,
     )
 
 
-def _state(peer: Peer, way: Way) -> str:
+def _state(peer: Peer, way: Way, *, now: float) -> str:
     if way.where in peer.current:
         return "used" if len(peer.current) == 1 else "both"
     if not way.proven:
         return "unproven"
-    return "doubtful" if way.doubtful else "spare"
+    if way.doubtful or way.down:
+        return "doubtful"
+    return "bad" if way.rests_until > now else "spare"
 
 
 def _relays(rooms: Rooms, node: NodeId, *, now: float) -> list[shown.KnownRelay]:
-    around = {each.id: each for each in neighbours(rooms, now=now) if each.id != node}
+    around = {each.id: each for each in rooms.around(now=now) if each.id != node}
     carrying = rooms.paths.view(node).relay
     found = candidates(rooms, node, now=now)
     found.sort(key=lambda each: each.relay != carrying)

@@ -151,6 +151,7 @@ def _peer(rooms: Rooms, node: NodeId, *, now: float) -> shown.Peer:
         handshake_s=round(now - handshake, 1) if handshake is not None else None,
         nat=_peer_nat(rooms, node, record.nat if record is not None else "", now=now),
         punch=_punch_state(rooms, node, now=now),
+        loss_inside=known.loss.inside(now=now) if known is not None else None,
         gone=("left" if gone.left else "silent") if gone is not None and state == "gone" else None,
         gone_s=round(now - gone.since, 1) if gone is not None and state == "gone" else None,
     )

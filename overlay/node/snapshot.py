@@ -84,13 +84,15 @@ class KnownWay(Struct, frozen=True, kw_only=True):
     via: list[str]
     state: str
     """used; both: used together with another; spare: proven and kept; doubtful: sent on it and nothing comes back; bad:
-    alive, and it loses too much; unproven."""
+    it did worse than a relay, and rests; unproven."""
     rtt_ms: float | None
     jitter_ms: float | None
     loss: float | None
     """0..1, as measured on this way; None: not measured."""
     heard_s: float | None
     """Since when nothing was heard on it."""
+    rests_s: float | None = None
+    """Relays go before it for so long: it did worse than they do."""
 
 
 class KnownRelay(Struct, frozen=True, kw_only=True):

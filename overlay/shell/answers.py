@@ -104,8 +104,9 @@ class Answers:
             yield await self._nat(again=request.get("again") is True)
         elif what == "why":
             yield self._why(self._peer(request))
-        elif what == "direct":
-            self._loop.tell(DirectAsked(self._peer(request)))
+        elif what in ("direct", "wake"):
+            peer = self._peer(request)
+            self._loop.tell(DirectAsked(peer) if what == "direct" else PingAsked(peer, self._fresh()))
             yield {"ok": True}
         elif what == "punch":
             yield self._punch(request)
@@ -135,8 +136,7 @@ class Answers:
         Raises:
             NoReply: the node did not end its trace in time.
         """
-        self._token += 1
-        token = self._token
+        token = self._fresh()
         future: asyncio.Future[Traced] = asyncio.get_running_loop().create_future()
         self._traces[token] = future
         self._loop.tell(TraceAsked(peer, token))
@@ -186,9 +186,13 @@ class Answers:
             raise NoSuchPeer(f"No peer with the id {text!r} is known here.", "See `overlay status`.")
         return NodeId(bytes.fromhex(text))
 
-    async def _pong(self, peer: NodeId) -> PongHeard | None:
+    def _fresh(self) -> int:
+        """A token nobody waits for."""
         self._token += 1
-        token = self._token
+        return self._token
+
+    async def _pong(self, peer: NodeId) -> PongHeard | None:
+        token = self._fresh()
         future: asyncio.Future[PongHeard] = asyncio.get_running_loop().create_future()
         self._pongs[token] = future
         try:

@@ -49,6 +49,16 @@ def test_waiting_for_a_direct_path_starts_the_search_once(node: FakeNode, capsys
     assert [request for request in node.asked if request["do"] == "direct"] == wanted
 
 
+def test_a_member_of_a_large_mesh_is_woken(node: FakeNode) -> None:
+    node.snapshot["peers"][1] |= {"path": NONE, "state": "connected"}
+    assert main(["wait", "phone", "--timeout", "0.25"]) == 4
+    woken = [request for request in node.asked if request["do"] == "wake"]
+    assert woken == [{"do": "wake", "peer": node.snapshot["peers"][1]["id"]}]
+    node.asked.clear()
+    assert main(["wait", "nas", "--timeout", "0.25"]) == 4
+    assert {request["do"] for request in node.asked} == {"status"}
+
+
 def test_alone_in_vain(node: FakeNode, capsys: Capture) -> None:
     node.snapshot = status()
     assert main(["wait", "--timeout", "0"]) == 4

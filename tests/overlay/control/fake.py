@@ -120,7 +120,7 @@ class FakeNode:
             await anyio.sleep(self.watched_s)
         elif request["do"] == "trace":
             yield {"hops": self.hops}
-        elif request["do"] == "direct":
+        elif request["do"] in ("direct", "wake"):
             yield {"ok": True}
         elif request["do"] == "leave":
             yield {"ok": True}

@@ -79,6 +79,8 @@ def test_a_person_asks_for_a_direct_way(stage: Stage) -> None:
     bob = stage.village.nodes["bob"].node.id
     assert stage.ask(do="direct", peer=bob.hex()) == {"ok": True}
     assert stage.told == [told.DirectAsked(bob)]
+    assert stage.ask(do="wake", peer=bob.hex()) == {"ok": True}
+    assert stage.told[1:] == [told.PingAsked(bob, 1)]
 
 
 def test_the_engine_is_switched_at_once(stage: Stage) -> None:
