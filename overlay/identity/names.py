@@ -33,5 +33,5 @@ def stretch(name: str, secret: str) -> bytes:
 
 
 def digest(use: str, *parts: bytes) -> bytes:
-    """H(use, parts...): 32 bytes; uses are mac, ip4, ip6, id4, id6, record and clash."""
+    """H(use, parts...): 32 bytes; uses are mac, ip4, ip6, id4, id6, record, clash and rest."""
     return blake2b(b"overlay/1 " + use.encode() + b"\0" + b"".join(parts), digest_size=32).digest()

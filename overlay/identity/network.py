@@ -33,6 +33,11 @@ class NetworkKeys(Struct, frozen=True, dict=True):
         return digest("mac", self.name_bytes)
 
     @cached_property
+    def rest_key(self) -> bytes:
+        """32 bytes that hide what lies on disk from who does not know the secret; never sent."""
+        return digest("rest", self.name_bytes, b"\0", self.stretched)
+
+    @cached_property
     def channel(self) -> bytes:
         """CPace's CI."""
         return b"overlay/1" + self.name_bytes

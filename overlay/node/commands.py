@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.dataplane.port import Command as PlaneCommand
+from overlay.session.tickets import Ticket
+from overlay.values import NodeId
 from punch.commands import CloseSocket, OpenSockets, SendDatagram
 
 
@@ -26,6 +28,16 @@ class StorePeers(Struct, frozen=True):
 
     records: tuple[bytes, ...]
     endpoints: tuple[str, ...]
+    holders: tuple[NodeId, ...] = ()
+    """Who answered at each of them; ours: nobody knows."""
+
+
+class StoreTickets(Struct, frozen=True):
+    """Remember on disk, as a secret, what a later session with `peer` may begin with, oldest first, in place of what
+    there was; none: forget it. The peer asked for last is the newest."""
+
+    peer: NodeId
+    tickets: tuple[Ticket, ...]
 
 
 class StoreAddress(Struct, frozen=True):
@@ -35,4 +47,14 @@ class StoreAddress(Struct, frozen=True):
     sequence: int
 
 
-Command = Resolve | Configure | StorePeers | StoreAddress | SendDatagram | OpenSockets | CloseSocket | PlaneCommand
+Command = (
+    Resolve
+    | Configure
+    | StorePeers
+    | StoreTickets
+    | StoreAddress
+    | SendDatagram
+    | OpenSockets
+    | CloseSocket
+    | PlaneCommand
+)

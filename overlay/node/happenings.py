@@ -13,7 +13,7 @@ from overlay.gossip.record import RecordEndpoint, RecordLink
 from overlay.gossip.records import decode
 from overlay.node import events as node
 from overlay.node.circle import Circle
-from overlay.node.commands import Configure, StoreAddress, StorePeers
+from overlay.node.commands import Configure, StoreAddress, StorePeers, StoreTickets
 from overlay.node.nat import to_word
 from overlay.node.outbound import Outbound
 from overlay.node.relays import links_now, relay_refused
@@ -42,7 +42,6 @@ class Happenings:
         self._rooms = rooms
         self._outbound = outbound
         self._circle = circle
-        self._answered: dict[Endpoint, None] = dict.fromkeys(reversed(rooms.setup.endpoints))
         self._handlers: dict[type, Callable[..., None]] = {
             session.SessionOpened: self._session_opened,
             session.OpenKeyReady: self._open_key,
@@ -52,6 +51,7 @@ class Happenings:
             session.KeysRetired: self._keys_retired,
             session.LabelRetired: self._label_retired,
             session.SessionLost: self._session_lost,
+            session.TicketsChanged: self._tickets_changed,
             session.SecretRefused: self._secret_refused,
             session.DialFailed: self._dial_failed,
             relay.CircuitReady: self._circuit_ready,
@@ -159,6 +159,9 @@ class Happenings:
         rooms.paths.tell(paths_told.SessionDown(peer), now=now)
         rooms.gossip.tell(gossip_told.SessionDown(peer), now=now)
         self._show_blocked(now=now)
+
+    def _tickets_changed(self, event: session.TicketsChanged, *, now: float) -> None:
+        self._rooms.out.append(StoreTickets(event.peer, event.tickets))
 
     def _secret_refused(self, event: session.SecretRefused, *, now: float) -> None:
         rooms, link = self._rooms, event.link
@@ -282,15 +285,17 @@ class Happenings:
         self._rooms.news.append(node.PunchEnded(event.peer, name, event.state, event.reason, event.text))
 
     def _answered_from(self, event: paths.AnsweredFrom, *, now: float) -> None:
-        self._answered.pop(event.endpoint, None)
-        self._answered[event.endpoint] = None
-        while len(self._answered) > MOST_REMEMBERED:
-            del self._answered[next(iter(self._answered))]
+        answered = self._rooms.answered
+        answered.pop(event.endpoint, None)
+        answered[event.endpoint] = event.peer
+        while len(answered) > MOST_REMEMBERED:
+            del answered[next(iter(answered))]
         self._store()
 
     def _store(self) -> None:
-        newest_first = tuple(str(each) for each in reversed(self._answered))
-        self._rooms.out.append(StorePeers(self._rooms.gossip.signed_records(), newest_first))
+        newest_first = list(reversed(self._rooms.answered.items()))
+        endpoints, holders = tuple(str(each) for each, _ in newest_first), tuple(each for _, each in newest_first)
+        self._rooms.out.append(StorePeers(self._rooms.gossip.signed_records(), endpoints, holders))
 
     def _pong(self, event: paths.PongHeard, *, now: float) -> None:
         path = path_of(self._rooms, event.peer, event.view, now=now)

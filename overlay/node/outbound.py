@@ -23,6 +23,7 @@ from overlay.values import Direct, Label, NodeId, Relayed
 from overlay.wire import frame as wire
 from overlay.wire.messages import Carried, Heard, Message, Signal
 from punch.commands import CloseSocket, OpenSockets, SendDatagram, SendSignal
+from punch.values import Endpoint
 
 VOUCHED = 3
 """Times we tell an end of a circuit where we hear the other from: at once, and with the next seconds' counters ..."""
@@ -191,8 +192,19 @@ class Outbound:
         self._rooms.out.append(Resolve(command.address))
 
     def _dial(self, command: paths.Dial, *, now: float) -> None:
-        if not isinstance(command.link, Relayed) or self._rooms.paths.neighbour(command.link.relay) is not None:
-            self._rooms.session.tell(session_told.DialAsked(command.link, command.expect), now=now)
+        link = command.link
+        if not isinstance(link, Relayed) or self._rooms.paths.neighbour(link.relay) is not None:
+            likely = self._likely(link.endpoint) if isinstance(link, Direct) and command.expect is None else None
+            self._rooms.session.tell(session_told.DialAsked(link, command.expect, likely), now=now)
+
+    def _likely(self, endpoint: Endpoint) -> NodeId | None:
+        """Who answered there before, or says that it can be reached there."""
+        rooms, text = self._rooms, str(endpoint)
+        known = rooms.answered.get(endpoint, rooms.own)
+        if known != rooms.own:
+            return known
+        others = (each for each in rooms.gossip.members() if each.id != rooms.own)
+        return next((each.id for each in others if any(end.address == text for end in each.endpoints)), None)
 
     def _drop_dial(self, command: paths.DropDial, *, now: float) -> None:
         self._rooms.session.tell(session_told.DialDropped(command.link), now=now)

@@ -27,6 +27,7 @@ from overlay.session.events import SessionOpened
 from overlay.session.sessions import Sessions
 from overlay.values import Label, NodeId
 from overlay.wire.reassembly import Reassembly
+from punch.values import Endpoint
 
 
 class Owner(Struct, frozen=True):
@@ -76,6 +77,8 @@ class Rooms:
         """Epoch and counter of the newest control frame of a peer."""
         self.heard: dict[NodeId, float] = {}
         """When gossip was last told that a peer is there."""
+        self.answered = _answered(setup)
+        """Endpoints that answered, and who did (ourselves: not known), the newest last."""
         self.departed: dict[NodeId, Departed] = {}
         self.chosen: Chosen | None = None
         """Whom we chose to keep sessions with; None: everybody, the mesh is small."""
@@ -125,6 +128,11 @@ class Rooms:
         self.drops[reason] = self.drops.get(reason, 0) + 1
 
 
+def _answered(setup: Setup) -> dict[Endpoint, NodeId]:
+    known = dict(zip(setup.endpoints, setup.holders, strict=False))
+    return {endpoint: known.get(endpoint, setup.identity.id) for endpoint in reversed(setup.endpoints)}
+
+
 def milliseconds(seconds: float | None) -> float | None:
     """Seconds as routing counts them; None stays unknown."""
     return seconds * 1000 if seconds is not None else None
@@ -143,6 +151,7 @@ def _sessions(
         entropy=entropy,
         now=now,
         tells_keys=setup.debug_keys,
+        tickets=setup.tickets,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.identity import Identity, NetworkKeys
+from overlay.session.tickets import Ticket
+from overlay.values import NodeId
 from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint
 
@@ -32,6 +34,10 @@ class Setup(Struct, frozen=True, kw_only=True):
     """Signed records an earlier run knew."""
     endpoints: tuple[Endpoint, ...]
     """Endpoints that answered an earlier run, newest first."""
+    holders: tuple[NodeId, ...] = ()
+    """Who did at each of them, as far as they go; our own id: nobody knows."""
+    tickets: tuple[Ticket, ...] = ()
+    """What an earlier run's sessions are resumed with, oldest first."""
     relay: bool
     """We carry for others."""
     punch: PunchConfig

@@ -81,9 +81,10 @@ class PunchEnded(Struct, frozen=True):
 
 
 class AnsweredFrom(Struct, frozen=True):
-    """A public endpoint answered: worth remembering on disk."""
+    """An endpoint answered: worth remembering on disk, with who it was."""
 
     endpoint: Endpoint
+    peer: NodeId
 
 
 class PongHeard(Struct, frozen=True):

@@ -140,7 +140,7 @@ class Proving:
         if first:
             if isinstance(where, Direct) and scope(where.endpoint.host) != "never":
                 self._board.answered_from(where.endpoint)
-                self._board.news.append(happened.AnsweredFrom(where.endpoint))
+                self._board.news.append(happened.AnsweredFrom(where.endpoint, peer.node))
                 self._board.news.append(happened.NeighbourMoved(peer.node))
             self.try_sizes(peer, way, now=now)
 

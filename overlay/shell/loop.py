@@ -19,7 +19,7 @@ from overlay.dataplane import port
 from overlay.errors import OverlayError
 from overlay.node import events as happened
 from overlay.node import facts as told
-from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers
+from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers, StoreTickets
 from overlay.node.core import Node
 from overlay.node.snapshot import Snapshot
 from overlay.shell.names import numeric, resolve
@@ -114,7 +114,10 @@ class Loop:
             CloseSocket: lambda c: udp.close_socket(c.socket),
             Resolve: self._resolve,
             Configure: self._configure,
-            StorePeers: lambda c: storage.keep(records=c.records, endpoints=list(c.endpoints)),
+            StorePeers: lambda c: storage.keep(
+                records=c.records, endpoints=list(c.endpoints), holders=[each.hex() for each in c.holders]
+            ),
+            StoreTickets: lambda c: storage.keep_tickets(c.peer, c.tickets),
             StoreAddress: lambda c: storage.keep(ipv4=c.ipv4 or None, sequence=c.sequence),
         }
 
@@ -283,7 +286,7 @@ class Loop:
             if (at := node.next_timeout()) is not None and at <= now:
                 node.handle_timeout(now=now)
         self._pump()
-        self._storage.flush()
+        self._storage.tick()
 
     def _resolve(self, command: Resolve) -> None:
         known = numeric(command.address)

@@ -86,6 +86,7 @@ class _Run:
             wires = Wires(config, port_asked=launch.port_asked, clock=clock)
         try:
             wires.udp.know(found["addresses"])
+            memory = storage.unlock(memory, found["keys"].rest_key)
             setup = await self._setup(found["keys"], Identity(seed), memory, wires)
             if launch.debug_keys is not None:
                 self._keys = KeyLog(launch.debug_keys, setup.identity.id)
@@ -109,6 +110,8 @@ class _Run:
             advertise=await advertised(config.node.advertise),
             records=memory.records,
             endpoints=memory.endpoints,
+            holders=memory.holders,
+            tickets=memory.tickets,
             relay=config.relay.enabled,
             punch=config.punch,
             stun=config.stun,

@@ -1,10 +1,12 @@
 """Identity and memory on disk (contract, State).
 
     identity      `overlay-identity 1`, the seed in hex, its checksum
-    memory.json   address held, sequence signed, records known, endpoints that answered
+    memory.json   address held, sequence signed, records known, endpoints that answered and who did
+    resume        what sessions are resumed with (`tickets`): a file of its own, as the other may be shown to people
 
 Files are 0600 and written atomically. A torn or foreign one is set aside with a warning: nothing is lost, and a new
-identity is never taken in silence.
+identity is never taken in silence. Once the network's secret is another, tickets and records are gone (protocol
+section 4): the remedy for a stolen device.
 """
 
 from __future__ import annotations
@@ -18,14 +20,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from overlay.errors import NotPermitted, OverlayError
+from overlay.session.tickets import Ticket
+from overlay.shell import tickets as files
+from overlay.values import NodeId
 from punch.values import Endpoint, parse_endpoint
 
 _MAGIC = "overlay-identity 1"
 _MEMORY_LIMIT = 16 << 20
 """Bytes of memory.json that are read: 4,096 records of 1 KiB in base64, with room."""
+
+_TICKETS_LIMIT = 2 << 20
+"""Bytes of `resume` that are read: 4,096 tickets of 180 characters, with room."""
+PAUSE = 10
+"""Seconds between two writings of `resume` while the node runs: each rekey changes it."""
 
 Warn = Callable[[str], None]
 
@@ -37,6 +47,9 @@ class Memory(Struct, frozen=True, kw_only=True):
     sequence: int = 0
     records: tuple[bytes, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    holders: tuple[NodeId, ...] = ()
+    """Who answered at each of them; fewer: an older file."""
+    tickets: tuple[Ticket, ...] = ()
 
 
 class Storage:
@@ -48,6 +61,12 @@ class Storage:
         self._kept: dict[str, Any] = {}
         self._failed = False
         self._dirty = False
+        self._rest_key = b""
+        self._tickets: dict[NodeId, tuple[Ticket, ...]] = {}
+        """Oldest first, the peers too."""
+        self._tickets_dirty = False
+        self._pause = 0
+        """Ticks until `resume` may be written again."""
 
     def seed(self) -> bytes:
         """The 32-byte identity seed, made at the first start.
@@ -80,12 +99,41 @@ class Storage:
         except (ValueError, TypeError, RecursionError):
             self._set_aside(path, "is torn or foreign; peers and address are learned again")
             return Memory()
+        endpoints, holders = _endpoints(self._kept["endpoints"], self._kept["holders"])
         return Memory(
             ipv4=self._kept["ipv4"],
             sequence=self._kept["sequence"],
             records=tuple(base64.b64decode(each) for each in self._kept["records"]),
-            endpoints=tuple(_endpoints(self._kept["endpoints"])),
+            endpoints=endpoints,
+            holders=holders,
         )
+
+    def unlock(self, memory: Memory, rest_key: bytes) -> Memory:
+        """`memory` with its tickets, which `rest_key` shows; without records and tickets if that is of another secret.
+
+        Raises:
+            OverlayError: the folder cannot be written.
+        """
+        self._rest_key = rest_key
+        before, mark = self._kept.get("mark"), files.mark(rest_key)
+        self.keep(mark=mark)
+        path = self._folder / "resume"
+        if before not in (None, mark):
+            self._warn("The network's secret is another than before: members and sessions of before are forgotten.")
+            self.keep(records=(), holders=[])
+            self._tickets_dirty = path.exists()
+            return structs.replace(memory, records=(), holders=())
+        text = self._read(path, limit=_TICKETS_LIMIT)
+        if text is None:
+            return memory
+        try:
+            held = files.unpack(text, rest_key)
+        except ValueError:
+            self._set_aside(path, "is torn or foreign; peers are met anew")
+            return memory
+        for ticket in held:
+            self._tickets[ticket.peer] = (*self._tickets.pop(ticket.peer, ()), ticket)
+        return structs.replace(memory, tickets=held)
 
     def keep(self, **changed: Any) -> None:
         """Take what changed of memory.json: ipv4, sequence, records (bytes), endpoints (texts); `flush` writes it."""
@@ -95,13 +143,40 @@ class Storage:
             self._kept.update(changed)
             self._dirty = True
 
+    def keep_tickets(self, peer: NodeId, tickets: tuple[Ticket, ...]) -> None:
+        """Take what sessions with `peer` are resumed with, in place of what there was; it is the newest."""
+        self._tickets.pop(peer, None)
+        if tickets:
+            self._tickets[peer] = tickets
+        self._tickets_dirty = True
+
+    def tick(self) -> None:
+        """A second passed: `flush`, but `resume` not too often."""
+        self._flush_memory()
+        self._pause = max(0, self._pause - 1)
+        if not self._pause:
+            self._flush_tickets()
+
     def flush(self) -> None:
         """Write what changed since the last time. Never raises: what cannot be written is said once."""
-        if not self._dirty:
-            return
-        self._dirty = False
+        self._flush_memory()
+        self._flush_tickets()
+
+    def _flush_memory(self) -> None:
+        if self._dirty:
+            self._dirty = False
+            self._try_write("memory.json", json.dumps(self._kept, indent=1))
+
+    def _flush_tickets(self) -> None:
+        if self._tickets_dirty:
+            self._tickets_dirty = False
+            self._pause = PAUSE
+            held = (each for tickets in self._tickets.values() for each in tickets)
+            self._try_write("resume", files.pack(held, self._rest_key))
+
+    def _try_write(self, name: str, text: str) -> None:
         try:
-            self._write(self._folder / "memory.json", json.dumps(self._kept, indent=1))
+            self._write(self._folder / name, text)
             self._failed = False
         except OSError as error:
             if not self._failed:
@@ -150,6 +225,9 @@ class Storage:
             raise
 
 
+_LISTS = ("records", "endpoints", "holders")
+
+
 def _checked(raw: Any) -> dict[str, Any]:
     """The shape of memory.json, or ValueError."""
     if not isinstance(raw, dict):
@@ -159,13 +237,15 @@ def _checked(raw: Any) -> dict[str, Any]:
         "sequence": raw.get("sequence", 0),
         "records": raw.get("records", []),
         "endpoints": raw.get("endpoints", []),
+        "holders": raw.get("holders", []),
+        "mark": raw.get("mark"),
     }
     fits = (
         (kept["ipv4"] is None or isinstance(kept["ipv4"], str))
         and type(kept["sequence"]) is int
         and 0 <= kept["sequence"] < 1 << 63
-        and all(isinstance(kept[key], list) for key in ("records", "endpoints"))
-        and all(isinstance(each, str) for key in ("records", "endpoints") for each in kept[key])
+        and all(isinstance(kept[key], list) for key in _LISTS)
+        and all(isinstance(each, str) for key in _LISTS for each in kept[key])
     )
     if not fits:
         raise ValueError("another shape")
@@ -174,14 +254,16 @@ def _checked(raw: Any) -> dict[str, Any]:
     return kept
 
 
-def _endpoints(texts: list[str]) -> list[Endpoint]:
-    found: list[Endpoint] = []
-    for text in texts:
+def _endpoints(texts: list[str], ids: list[str]) -> tuple[tuple[Endpoint, ...], tuple[NodeId, ...]]:
+    """Endpoints, and who answered there if all of them are known."""
+    found: dict[Endpoint, NodeId] = {}
+    for text, holder in zip(texts, ids if len(ids) == len(texts) else [""] * len(texts), strict=True):
         try:
-            found.append(parse_endpoint(text))
+            found[parse_endpoint(text)] = NodeId(bytes.fromhex(holder))
         except ValueError:
             continue
-    return found
+    known = all(len(each) == 32 for each in found.values())
+    return tuple(found), tuple(found.values()) if known else ()
 
 
 def _checksum(seed: bytes) -> str:

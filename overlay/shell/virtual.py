@@ -17,7 +17,7 @@ from overlay.dataplane.abi import VNET
 from overlay.dataplane.memory import MemoryPlane
 from overlay.errors import OverlayError
 from overlay.node import facts as told
-from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers
+from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers, StoreTickets
 from overlay.node.core import Node
 from overlay.node.events import Event
 from overlay.node.setup import Setup
@@ -38,7 +38,14 @@ FRESH_PORTS = (32768, 60999)
 """Where a kernel takes fresh ports from (ip(7), ip_local_port_range)."""
 FILES = 1024
 """Sockets the engine may have open at once, unless a test says less."""
-EMPTY: dict[str, Any] = {"ipv4": None, "sequence": 0, "records": (), "endpoints": ()}
+EMPTY: dict[str, Any] = {
+    "ipv4": None,
+    "sequence": 0,
+    "records": (),
+    "endpoints": (),
+    "holders": (),
+    "tickets": (),
+}
 """What a fresh disk remembers."""
 
 
@@ -49,6 +56,8 @@ def remembered(memory: dict[str, Any]) -> dict[str, Any]:
         "sequence": memory["sequence"],
         "records": tuple(memory["records"]),
         "endpoints": tuple(_read(memory["endpoints"])),
+        "holders": tuple(memory["holders"]),
+        "tickets": tuple(memory["tickets"]),
     }
 
 
@@ -80,6 +89,7 @@ class VirtualNode:
         """All events, oldest first."""
         self.memory: dict[str, Any] = dict(EMPTY)
         """What a real node would have on disk."""
+        self.memory["tickets"] = setup.tickets
         self._now = now
         self._out: deque[Datagram] = deque()
         self._resolver = resolver if resolver is not None else {}
@@ -100,7 +110,8 @@ class VirtualNode:
             CloseSocket: lambda c: self._close(c.socket),
             Resolve: self._resolve,
             Configure: lambda c: self.tun.configure(c.ipv4, c.ipv6),
-            StorePeers: lambda c: self.memory.update(records=c.records, endpoints=c.endpoints),
+            StorePeers: lambda c: self.memory.update(records=c.records, endpoints=c.endpoints, holders=c.holders),
+            StoreTickets: self._remember_tickets,
             StoreAddress: lambda c: self.memory.update(ipv4=c.ipv4 or None, sequence=c.sequence),
         }
         self.plane = MemoryPlane(
@@ -225,6 +236,10 @@ class VirtualNode:
             if (command.ipv6, port) not in self._by_port and not (command.parity == "even" and port % 2):
                 return port
         return None
+
+    def _remember_tickets(self, command: StoreTickets) -> None:
+        others = tuple(each for each in self.memory["tickets"] if each.peer != command.peer)
+        self.memory["tickets"] = (*others, *command.tickets)
 
     def _close(self, via: SocketId) -> None:
         local = self._locals.pop(via, None)
