@@ -45,7 +45,7 @@ def _way(rooms: Rooms, peer: Peer, way: Way, *, now: float) -> shown.KnownWay:
         state=_state(peer, way, now=now),
         rtt_ms=milliseconds(way.rtt.smoothed),
         jitter_ms=milliseconds(way.rtt.jitter),
-        loss=way.loss.share(now=now),
+        loss=way.loss,
         heard_s=round(now - way.heard_at, 1) if way.heard_at is not None else None,
         rests_s=round(way.rests_until - now, 1) if way.rests_until > now else None,
     )

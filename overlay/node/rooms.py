@@ -20,6 +20,7 @@ from overlay.paths.paths import Paths
 from overlay.paths.way import Way
 from overlay.relay.commands import Forward
 from overlay.relay.relay import Relay
+from overlay.routing.costs import weighed_ms
 from overlay.routing.neighbours import Chosen
 from overlay.routing.roads import Roads
 from overlay.routing.values import Neighbour
@@ -101,6 +102,7 @@ class Rooms:
             overlay=(ipv4_prefix(setup.keys.name), ipv6_prefix(setup.keys.name)),
             punch=setup.punch,
             stun=setup.stun,
+            weigh=weighed_ms,
             entropy=entropy,
             now=now,
         )

@@ -4,7 +4,12 @@ paths       the machine: hears what is told, and hands it to its parts
 board       what the parts share, and the one place that chooses
 dialling    getting sessions: given addresses, members that a record names
 proving     Challenges, Answers, sizes, sources that moved
-upkeep      keepalive, reports, doubt, silence
+upkeep      keepalive, round trips, reports, silence
+watch       failure noticed by traffic: doubt, other ways, silence
+vigil       pure: what one peer was sent and did not answer
+spares      ways kept warm, so that switching needs no search
+trial       ways that do badly, weighed against others
+roaming     this host's network changed, or it slept
 peer        one peer: its ways, and the choice between them
 way         one way: proof, round trips, size
 dials       addresses a person gave or disk remembers, tried until somebody answers

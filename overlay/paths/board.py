@@ -55,6 +55,8 @@ class Timer(Enum):
     """Nothing was sent for a while."""
     SILENCE = auto()
     """Nothing was heard for a while."""
+    TRIAL = auto()
+    """The next step of a comparison of two ways."""
     DOUBT = auto()
     """What was doubted had time to answer."""
     NOBODY = auto()

@@ -19,8 +19,11 @@ from overlay.paths.keeping import Keeping
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.punching import Punching
+from overlay.paths.roaming import Roaming
 from overlay.paths.sightings import Sightings
 from overlay.paths.sockets import Sockets
+from overlay.paths.spares import Spares
+from overlay.paths.trial import Trials, Weigh
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.watch import Watch
 from overlay.paths.way import Way
@@ -33,9 +36,6 @@ from punch.values import Endpoint, SocketId, parse_endpoint
 SENDING = 1.5
 """Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
 
-AWAKE = 15.0
-"""Seconds after waking until somebody who was not heard is silent."""
-
 
 class Paths:
     """Ways to each peer, and which one carries now."""
@@ -47,9 +47,11 @@ class Paths:
         overlay: tuple[Network, ...],
         punch: PunchConfig,
         stun: StunConfig,
+        weigh: Weigh,
         entropy: random.Random,
         now: float,
     ) -> None:
+        """`weigh` makes one figure of a way's round trip, loss and jitter, as for the links of records."""
         self._board = Board(own=own, entropy=entropy)
         self._board.around = msgspec.structs.replace(self._board.around, overlay=overlay)
         self._proving = Proving(self._board)
@@ -61,10 +63,11 @@ class Paths:
         self._punching = Punching(
             self._board, self._proving, self._sightings, punch=punch, stun=stun, entropy=entropy, now=now
         )
+        self._roaming = Roaming(self._board, self._proving, self._dialling, self._punching)
+        self._spares = Spares(self._board, self._proving, self._upkeep)
+        self._trials = Trials(self._board, self._proving, weigh)
         self._sockets = Sockets(self._board, self._proving, self._punching)
         self._given: tuple[Endpoint, ...] = ()
-        self._network: tuple[tuple[tuple[str, int, str], ...], str] | None = None
-        """This host's addresses and gateway, once they were told, if only that there are none."""
         self._handlers = self._tellings()
         self._due = self._moments()
         self._punching.settle(self.own_endpoints, now=now)
@@ -76,7 +79,7 @@ class Paths:
             told.SocketFailed: self._punching.host,
             told.SocketClosed: self._sockets.closed,
             told.SendFailed: self._punching.host,
-            told.AddressesChanged: self._addresses_changed,
+            told.AddressesChanged: self._roaming.addresses_changed,
             told.PeersGiven: self._peers_given,
             told.Resolved: self._resolved,
             told.MemberKnown: self._member_known,
@@ -105,7 +108,7 @@ class Paths:
             told.Traffic: self._traffic,
             told.Pulse: self._watch.pulse,
             told.SendRefused: self._watch.refused,
-            told.Woke: self._woke,
+            told.Woke: self._roaming.woke,
             told.PingAsked: self._ping_asked,
             told.Leaving: self._leaving,
         }
@@ -121,6 +124,7 @@ class Paths:
             Timer.SIZE: self._of_way(self._proving.try_sizes),
             Timer.KEEPALIVE: self._of_peer(self._upkeep.keepalive),
             Timer.SILENCE: self._of_peer(self._upkeep.silence),
+            Timer.TRIAL: self._of_peer(self._trials.step),
             Timer.DOUBT: self._of_peer(self._watch.overdue),
             Timer.NOBODY: lambda _, *, now: self._dialling.nobody(now=now),
             Timer.GIVE_UP: self._of_peer(self._give_up),
@@ -247,33 +251,6 @@ class Paths:
 
         return due
 
-    def _addresses_changed(self, fact: told.AddressesChanged, *, now: float) -> None:
-        network = (fact.addresses, fact.gateway)
-        if network == self._network:
-            return
-        first, self._network = self._network is None, network
-        self._board.around = msgspec.structs.replace(self._board.around, addresses=fact.addresses)
-        self._punching.network_changed(fact, now=now)
-        self._board.self_view_changed()
-        if first:
-            return
-        self._dialling.redial_all(now=now)
-        for peer in list(self._board.peers.values()):
-            for way in list(peer.ways.values()):
-                self._proving.ask(peer, way, now=now)
-            self._proving.try_endpoints(peer, now=now)
-
-    def _woke(self, _: told.Woke, *, now: float) -> None:
-        """Everything is asked at once, and nobody is blamed for not having been heard."""
-        self._board.woke_at = now
-        for peer in list(self._board.peers.values()):
-            peer.vigil.rest()
-            self._board.timers.set((Timer.SILENCE, peer.node), now + AWAKE)
-            for way in list(peer.ways.values()):
-                self._proving.ask(peer, way, now=now)
-        self._dialling.redial_all(now=now)
-        self._board.self_view_changed()
-
     def _peers_given(self, fact: told.PeersGiven, *, now: float) -> None:
         given: list[Endpoint] = []
         for text in fact.advertise:
@@ -387,18 +364,20 @@ class Paths:
             if not self._board.wanted.is_released(peer):
                 self._board.news.append(happened.PeerSilent(peer.node))
         peer.vigil.rest()
-        for timer in (Timer.KEEPALIVE, Timer.SILENCE, Timer.REDIAL, Timer.REACH, Timer.DOUBT):
+        peer.trial = None
+        for timer in (Timer.KEEPALIVE, Timer.SILENCE, Timer.REDIAL, Timer.REACH, Timer.DOUBT, Timer.TRIAL):
             self._board.timers.clear((timer, peer.node))
         self._board.settle(peer, now=now)
 
     def _relays_found(self, fact: told.RelaysFound, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)
-        if peer is not None:
+        if peer is not None and not self._spares.found(peer, fact.relays):
             self._dialling.relays_found(peer, fact.relays, now=now)
 
     def _circuit_ready(self, fact: told.CircuitReady, *, now: float) -> None:
         peer = self._board.peer(fact.peer)
         way = peer.way(fact.relay, fact.label)
+        self._spares.circuit_stands(peer)
         if peer.session:
             self._proving.ask(peer, way, now=now)
             self._board.settle(peer, now=now)
@@ -462,6 +441,8 @@ class Paths:
             self._board.settle(peer, now=now)
         self._upkeep.traffic(peer, fact, now=now)
         self._watch.look(peer, fact.last_tx, now=now)
+        self._spares.tend(peer, now=now)
+        self._trials.tend(peer, now=now)
         if fact.last_tx and fact.last_tx > now - SENDING:
             self._punching.traffic(peer, now=now)
         elif not peer.watched:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from overlay.paths.commands import Route
 from overlay.paths.estimate import Loss
 from overlay.paths.facts import Where
@@ -19,6 +21,21 @@ MOST_VOUCHED = 4
 """Hosts kept that a peer's relays hear it from."""
 MOST_WAYS = 24
 """Ways kept for one peer; the oldest unproven one gives way."""
+
+
+class Trial(Struct):
+    """Two ways compared (`trial`)."""
+
+    tried: Where
+    other: Where
+    asked: tuple[int, int]
+    """Challenges sent on either before it began ..."""
+    answers: tuple[int, int]
+    """... and answered."""
+    left: int
+    """Challenges still to be sent on each."""
+    patience: float
+    """Seconds for the last answers."""
 
 
 class Peer:
@@ -61,6 +78,23 @@ class Peer:
         """Since when we send to it without a pause."""
         self.vigil = Vigil()
         """What is sent, and not answered so far."""
+        self.unreported_at = 0.0
+        """When the lack of Reports last led to something."""
+        self.doubts: tuple[float, ...] = ()
+        """When its ways were doubted of late."""
+        self.lasted_at: float | None = None
+        """When traffic to it that had lasted a while was last seen."""
+        self.trial: Trial | None = None
+        self.trials = 0
+        """Trials in a row of which nothing came ..."""
+        self.trial_at = 0.0
+        """... and when the next may begin."""
+        self.seeking = False
+        """Relays are looked for, to have a spare."""
+        self.seeks = 0
+        """Such searches in vain ..."""
+        self.seek_at = 0.0
+        """... and when the next may come."""
         self.next_rtt = 0.0
         self.reported = Report(0, 0, 0)
         """The last account we sent it."""
@@ -131,10 +165,18 @@ class Peer:
 
     def _first(self, ways: list[Way], *, now: float) -> Way | None:
         """The one to send on, were these all."""
-        direct = [way for way in ways if isinstance(way.where, Direct)]
-        rested = [way for way in direct if way.rests_until <= now]
-        relayed = [way for way in ways if not isinstance(way.where, Direct)]
-        return self._best(rested) or self._best(relayed) or self._best(direct)
+        for resting in (False, True):
+            some = [way for way in ways if (way.rests_until > now) is resting]
+            direct = [way for way in some if isinstance(way.where, Direct)]
+            relayed = [way for way in some if not isinstance(way.where, Direct)]
+            if (best := self._best(direct) or self._best(relayed)) is not None:
+                return best
+        return None
+
+    def spare(self, used: Way, *, now: float) -> Way | None:
+        """The way to go on, were `used` gone; a sound one."""
+        others = [way for way in self.ways.values() if way is not used and way.proven]
+        return self._first([way for way in others if not way.doubtful and not way.down], now=now)
 
     def control_way(self) -> Way | None:
         """Where control goes: as data does, by the spare alone while the first is in doubt; before any proof the way

@@ -20,12 +20,16 @@ TRIES_HOLE = 3
 """Packets for a hole that is claimed: with the engine's answer to its probe the 4 an endpoint gets."""
 LAST_WAIT = 2.0
 """Seconds between two Challenges at most."""
+USED_WAIT = 1.0
+"""The same where user packets wait."""
 SIZE_ROUNDS = 2
 """How often the sizes above the base are tried after a proof: one lost round is forgiven."""
 SIZE_WAIT = 1.0
 """Seconds between them."""
 SIZE_AGAIN = 30.0
 """Seconds at base size until larger ones are tried again."""
+ASK_BACK = 0.5
+"""Seconds since a way last answered in which nobody asks it again only because the peer does."""
 MOST_ENDPOINTS = 12
 """Endpoints of one record that get Challenges (protocol section 5)."""
 MOST_CANDIDATES = 8
@@ -46,6 +50,11 @@ class Proving:
             way.tries = 0
             self.repeat(peer, way, now=now)
 
+    def ask_anew(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Challenge `way` now, whatever was asked before: the network is another."""
+        self._board.timers.clear((Timer.CHALLENGE, (peer.node, way.where)))
+        self.ask(peer, way, now=now)
+
     def repeat(self, peer: Peer, way: Way, *, now: float) -> None:
         """Send the next Challenge of a row, or end the row."""
         if not peer.session or self._board.leaving:
@@ -60,12 +69,14 @@ class Proving:
             return
         fair = known or way.candidate or not isinstance(where, Direct)
         if fair or (isinstance(where, Direct) and self._board.may_knock(where.endpoint, now=now)):
-            self._challenge(peer, way, way.first_size(), now=now)
-        wait = min(LAST_WAIT, FIRST_WAIT * 2.0**way.tries)
+            self.challenge(peer, way, way.first_size(), now=now)
+        last = USED_WAIT if now - peer.user_at < USED_WAIT * TRIES_KNOWN and peer.user_at else LAST_WAIT
+        wait = min(last, FIRST_WAIT * 2.0**way.tries)
         way.tries += 1
         self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
 
-    def _challenge(self, peer: Peer, way: Way, size: int, *, now: float) -> None:
+    def challenge(self, peer: Peer, way: Way, size: int, *, now: float) -> None:
+        """Send one Challenge of `size` bytes."""
         if not way.spend(size):
             return
         token = self._board.entropy.randbytes(8)
@@ -90,7 +101,7 @@ class Proving:
             return
         way.sized += 1
         for size in larger:
-            self._challenge(peer, way, size, now=now)
+            self.challenge(peer, way, size, now=now)
         self._board.timers.set((Timer.SIZE, (peer.node, way.where)), now + SIZE_WAIT)
 
     def back_to_base(self, peer: Peer, way: Way, *, now: float) -> None:
@@ -109,8 +120,15 @@ class Proving:
             return
         if way is None or way.spend(size):
             self._board.out.append(do.SendOn(peer.node, where, Answer(message.token), pad=size))
-        if way is not None and not way.proven and peer.session:
+        if way is None or not peer.session:
+            return
+        if not way.proven:
             self.ask(peer, way, now=now)
+        elif where in peer.current and peer.busy_since is not None and now - way.verified_at > ASK_BACK:
+            # It asks what it doubts: perhaps only one direction works, and ours is the other.
+            self._board.distrust(peer, way, now=now)
+            self.ask(peer, way, now=now)
+            self._board.settle(peer, now=now)
 
     def answered(self, peer: Peer, where: Where, message: Answer, *, now: float) -> None:
         """An Answer counts only from where its Challenge went."""

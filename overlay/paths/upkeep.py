@@ -27,7 +27,7 @@ SILENCE_HOLE = 125.0
 """The same where the other side may keep a hole open with HOLE_MOST."""
 REDIAL_AFTER = 5.0
 """Seconds of sending with nothing opened until a new handshake starts in parallel (protocol section 4)."""
-UNREPORTED_AFTER = 3.0
+UNREPORTED_AFTER = 2.2
 """Seconds of sending without a Report while something is heard: large datagrams are lost (protocol section 5), or
 all that goes this way is."""
 STRADDLES = 1.0
@@ -155,6 +155,7 @@ class Upkeep:
         way = peer.ways.get(where)
         if way is not None:
             way.rtt.sample(now - sent)
+            way.verified_at = now
             if way.redundancy.measured(now - sent, way.rtt.floor, now=now):
                 self._board.settle(peer, now=now)
         if token is not None:
@@ -168,6 +169,7 @@ class Upkeep:
         way = peer.ways.get(peer.current[0]) if peer.current else None
         if way is None or way.doubtful or now - peer.since < STRADDLES:
             return
+        way.reported = True
         if way.redundancy.reported(added.slices, added.missed, way.rtt.floor, now=now):
             self._board.settle(peer, now=now)
         if way.redundancy.wants_rtt(now=now):
@@ -176,7 +178,8 @@ class Upkeep:
     def data(self, peer: Peer, sent: float, heard: float, *, now: float) -> None:
         """What the plane says of when data last went and came."""
         if heard > (peer.heard_at or 0.0):
-            if peer.current and (way := peer.ways.get(peer.current[0])) is not None:
+            way = peer.ways.get(peer.current[0]) if peer.current else None
+            if way is not None and not way.doubtful:
                 way.heard_at = heard
             self.alive(peer, now=now)
             peer.heard_at = heard

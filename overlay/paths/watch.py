@@ -17,7 +17,7 @@ from overlay.paths.board import DOWN_AFTER, Board, Timer
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.upkeep import REDIAL_AFTER, UNREPORTED_AFTER, Upkeep
-from overlay.paths.way import Way
+from overlay.paths.way import FIRST_REST, Way
 from overlay.values import Direct, NodeId
 
 ANSWER = 0.05
@@ -25,6 +25,8 @@ ANSWER = 0.05
 SILENT_AFTER, SILENT_ALONE = 1.0, 2.5
 """Seconds of sending with nothing opened by any way until a peer is silent: where others are heard meanwhile; and
 where nobody is, so that our own link may be the fault."""
+OFTEN, OFTEN_WITHIN = 4, 6.0
+"""A way that was doubted so often within so many seconds, and answered each time, carries less than it says."""
 SILENCE_BUSY = 10.0
 """Seconds without hearing a peer that we keep sending to until no proof of its ways holds any more."""
 
@@ -64,13 +66,22 @@ class Watch:
         self._long_quiet(peer, now=now)
 
     def _unreported(self, peer: Peer, way: Way | None, *, now: float) -> None:
-        """The peer is heard, and says nothing of what we keep sending."""
+        """The peer is heard, and says nothing of what we keep sending: pings pass, data does not."""
         if way is None or way.doubtful or peer.busy_since is None:
             return
-        if now - max(peer.report_at, peer.busy_since) >= UNREPORTED_AFTER:
-            peer.report_at = now
+        since = max(peer.report_at, peer.busy_since, peer.since, peer.unreported_at)
+        if now - since >= UNREPORTED_AFTER + way.patience(0.0):
+            peer.unreported_at = now
             self._proving.back_to_base(peer, way, now=now)
+            self._leave(peer, way, now=now)
+
+    def _leave(self, peer: Peer, way: Way, *, now: float) -> None:
+        """It answers, and carries nothing: another way goes first for a while."""
+        if peer.spare(way, now=now) is None:
             self.doubt(peer, way, now=now)
+        else:
+            way.fall(rest=FIRST_REST, now=now)
+            self._board.settle(peer, now=now)
 
     def _long_quiet(self, peer: Peer, *, now: float) -> None:
         quiet = peer.vigil.quiet(now)
@@ -92,6 +103,10 @@ class Watch:
         """Ask on every way; a spare is used together with the doubtful one until it answers."""
         if way.doubtful or not peer.session:
             return
+        peer.doubts = (*(at for at in peer.doubts if now - at < OFTEN_WITHIN), now)
+        if len(peer.doubts) >= OFTEN and peer.spare(way, now=now) is not None:
+            peer.doubts = ()
+            self._leave(peer, way, now=now)
         self._board.distrust(peer, way, now=now)
         for each in list(peer.ways.values()):
             self._proving.ask(peer, each, now=now)

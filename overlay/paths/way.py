@@ -11,7 +11,7 @@ a relay does) stands behind relays until its time is over.
 
 from __future__ import annotations
 
-from overlay.paths.estimate import Loss, RoundTrip
+from overlay.paths.estimate import RoundTrip
 from overlay.paths.facts import Where
 from overlay.paths.redundancy import Redundancy
 from overlay.values import Label
@@ -41,21 +41,24 @@ class Way:
     __slots__ = (
         "_pending",
         "allowance",
+        "answers",
+        "asked",
         "candidate",
         "carries",
         "dialled",
+        "doubtful",
         "down",
         "falls",
         "fell_at",
-        "doubtful",
         "heard_at",
         "hole",
         "label",
         "lifetime",
-        "loss",
         "moved",
+        "pinged_at",
         "proven_at",
         "redundancy",
+        "reported",
         "rests_until",
         "routable",
         "rtt",
@@ -63,6 +66,7 @@ class Way:
         "size",
         "sized",
         "tries",
+        "verified_at",
         "where",
     )
 
@@ -73,6 +77,8 @@ class Way:
         self.proven_at: float | None = None
         self.heard_at: float | None = None
         self.sent_at = 0.0
+        self.pinged_at = 0.0
+        """When a sign of life was last asked of it as a spare."""
         self.doubtful = False
         """Sent on it and nothing opened: used together with a spare until it answers."""
         self.down = False
@@ -83,8 +89,6 @@ class Way:
         """... and when last."""
         self.rests_until = 0.0
         """Relays go before it until then."""
-        self.loss = Loss()
-        """Of what went by it alone."""
         self.moved = False
         """The peer itself came this way with its newest frame: once proven, traffic moves here."""
         self.tries = 0
@@ -94,6 +98,8 @@ class Way:
         self.sized = 0
         """How often larger sizes were tried since the proof."""
         self.rtt = RoundTrip()
+        self.reported = False
+        """Reports told of what went this way."""
         self.redundancy = Redundancy()
         """How envelopes go this way."""
         self.routable = False
@@ -108,6 +114,10 @@ class Way:
         """Seconds the hole lives without traffic; None: not known."""
         self.allowance = 0
         """Bytes a candidate may still be sent (3x what it sent)."""
+        self.asked = self.answers = 0
+        """Challenges sent and answered in all."""
+        self.verified_at = 0.0
+        """When an answer to something of ours last came by it."""
         self._pending: dict[bytes, tuple[float, int]] = {}
 
     @property
@@ -115,11 +125,17 @@ class Way:
         """A Challenge came back."""
         return self.proven_at is not None
 
+    @property
+    def loss(self) -> float | None:
+        """0..1: the share of datagrams that were missed of those that went this way; None: nobody told."""
+        return self.redundancy.loss if self.reported else None
+
     def challenged(self, token: bytes, size: int, *, now: float) -> None:
         """A Challenge of `size` bytes went out."""
         while len(self._pending) >= 16:
             del self._pending[next(iter(self._pending))]
         self._pending[token] = (now, size)
+        self.asked += 1
         self.sent_at = now
 
     def answered(self, token: bytes, *, now: float) -> bool:
@@ -128,6 +144,8 @@ class Way:
         if entry is None:
             return False
         sent, size = entry
+        self.answers += 1
+        self.verified_at = now
         self.rtt.sample(now - sent)
         self.size = max(self.size, size)
         self.carries = self.carries or size >= BASE_SIZE

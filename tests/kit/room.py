@@ -9,6 +9,7 @@ from overlay.paths import commands as do
 from overlay.paths import facts as told
 from overlay.paths.endpoints import Network
 from overlay.paths.paths import Paths
+from overlay.routing.costs import weighed_ms
 from overlay.values import Direct, Label, NodeId, Relayed
 from overlay.wire.messages import Answer, Challenge
 from punch.config import PunchConfig, StunConfig
@@ -28,7 +29,15 @@ class Room:
         """The tests put ScriptedEngine in the engine's place beforehand."""
         self.now = 0.0
         stun = StunConfig(servers=servers)
-        self.paths = Paths(own=OWN, overlay=overlay, punch=PunchConfig(), stun=stun, entropy=random.Random(1), now=0.0)
+        self.paths = Paths(
+            own=OWN,
+            overlay=overlay,
+            punch=PunchConfig(),
+            stun=stun,
+            weigh=weighed_ms,
+            entropy=random.Random(1),
+            now=0.0,
+        )
         self.engine = cast(ScriptedEngine, self.paths.punching._engine)
         self.out: list[do.Command] = []
         self.tell(told.SocketOpened(SocketId(1), udp("0.0.0.0", 27182)))

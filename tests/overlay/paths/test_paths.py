@@ -5,6 +5,7 @@ import random
 from overlay.paths import commands as do
 from overlay.paths import facts as told
 from overlay.paths.paths import Paths
+from overlay.routing.costs import weighed_ms
 from overlay.values import Direct, NodeId
 from punch.config import PunchConfig, StunConfig
 from punch.values import SocketId, udp
@@ -19,6 +20,7 @@ def paths() -> Paths:
         overlay=(),
         punch=PunchConfig(),
         stun=StunConfig(),
+        weigh=weighed_ms,
         entropy=random.Random(1),
         now=0.0,
     )
