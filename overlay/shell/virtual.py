@@ -88,7 +88,9 @@ class VirtualNode:
         self.seen: list[Event] = []
         """All events, oldest first."""
         self.memory: dict[str, Any] = dict(EMPTY)
-        """What a real node would have on disk."""
+        """What a real node would write to its disk."""
+        self.disk = dict(self.memory)
+        """What is on it: written each second, as in `shell.loop`."""
         self.memory["tickets"] = setup.tickets
         self._now = now
         self._out: deque[Datagram] = deque()
