@@ -100,7 +100,7 @@ class Sketch:
             walls=tuple(self.walls),
             faults=faults,
             calm=max((each.until for each in faults), default=FOUNDED),
-            bound=bound,
+            bound=bound + (SILENT if any(each.kind == "wipe" for each in faults) else 0.0),
             flows=tuple(self.dice.sample(pairs, min(flows, len(pairs)))),
             every=every,
         )
@@ -219,6 +219,9 @@ def _longest(seed: int) -> Plan:
 
 BOUND = 75.0
 """Seconds from the last fault's end until all reach all: one retry of a given peer (60 s at most), and to meet."""
+
+SILENT = 125.0
+"""Seconds more where a stranger sits where a known member sat: until that one counts as silent, nobody dials there."""
 
 KINDS: dict[str, Callable[[int], Plan]] = {
     "small": _small,

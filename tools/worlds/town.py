@@ -139,12 +139,12 @@ class Town:
         if self._counts.get(("unplug", name)):
             self.world.unplug(name)
 
-    def stop(self, name: str) -> dict[str, Any]:
-        """The member is gone; what is on its disk."""
+    def stop(self, name: str, *, politely: bool = False) -> dict[str, Any]:
+        """The member is gone; what is on its disk: killed, it has not written what it learned last."""
         self.world.remove(name)
         self._asleep.pop(name, None)
         node = self.nodes.pop(name)
-        return self._disks.get(name, node.memory)
+        return self._disks.get(name, node.memory if politely else node.disk)
 
     def watched(self, name: str, node: VirtualNode) -> None:
         """The node did something: it is looked at, and what happened is noted.
@@ -247,7 +247,7 @@ class Town:
 
     def _off(self, name: str, node: VirtualNode) -> None:
         if self.nodes.get(name) is node:
-            self._disks[name] = dict(self.stop(name))
+            self._disks[name] = dict(self.stop(name, politely=True))
 
     def back(self, name: str, disk: Callable[[dict[str, Any]], dict[str, Any]] = dict) -> None:
         """It starts again with what `disk` makes of its disk."""
@@ -294,7 +294,7 @@ class Town:
         node = self.nodes.get(name)
         if node is None or name in self._disks:
             return None
-        kept = self._disks[name] = dict(node.memory)
+        kept = self._disks[name] = dict(node.disk)
 
         def undo() -> None:
             if self._disks.get(name) is kept:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from punch.sim.link import Link
 
@@ -32,6 +32,8 @@ def flipped(value: Any, dice: random.Random) -> Any:
         for _ in range(dice.randrange(FLIPS)):
             spoiled[dice.randrange(len(spoiled))] ^= 1 << dice.randrange(8)
         return bytes(spoiled)
+    if isinstance(value, Struct):
+        return structs.replace(value, **{key: flipped(each, dice) for key, each in structs.asdict(value).items()})
     if isinstance(value, tuple):
         return tuple(flipped(each, dice) for each in value)
     return value
