@@ -26,6 +26,7 @@ from overlay.node.report import path_of, punch_view, snapshot
 from overlay.node.rooms import Rooms
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Explained, Path, Snapshot
+from overlay.node.trace import Trace
 from overlay.values import NodeId
 from punch.config import PunchConfig
 from punch.events import PeerView
@@ -42,11 +43,12 @@ class Node:
     def __init__(self, setup: Setup, *, keygen: Callable[[int], bytes], entropy: random.Random, now: float) -> None:
         self._rooms = Rooms(setup, keygen=keygen, entropy=entropy, now=now)
         self._outbound = Outbound(self._rooms)
-        self._inbound = Inbound(self._rooms, self._outbound, self._settle)
+        self._trace = Trace(self._rooms, self._outbound, entropy=entropy)
+        self._inbound = Inbound(self._rooms, self._outbound, self._trace, self._settle)
         self._circle = Circle(self._rooms)
         self._happenings = Happenings(self._rooms, self._outbound, self._circle)
         self._farewell = Farewell(self._rooms, self._outbound)
-        self._outside = Outside(self._rooms, self._outbound, self._farewell)
+        self._outside = Outside(self._rooms, self._outbound, self._farewell, self._trace)
         self._outside.start(now=now)
         self._settle(now=now)
 
@@ -71,7 +73,7 @@ class Node:
         if self._rooms.left:
             return None
         rooms = self._rooms
-        timed = (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._farewell)
+        timed = (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._trace, self._farewell)
         moments = [each.next_timeout() for each in timed]
         return min((at for at in moments if at is not None), default=None)
 
@@ -80,7 +82,7 @@ class Node:
         if self._rooms.left:
             return
         rooms = self._rooms
-        for each in (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._farewell):
+        for each in (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._trace, self._farewell):
             at = each.next_timeout()
             if at is not None and at <= now:
                 each.handle_timeout(now=now)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from overlay.gossip import facts as gossip
 from overlay.node.outbound import Outbound
 from overlay.node.rooms import Owner, Rooms
+from overlay.node.trace import Trace
 from overlay.paths import facts as paths
 from overlay.paths.facts import Where
 from overlay.relay import facts as relay
@@ -31,9 +32,10 @@ GONE_DEPTH, GONE_RATE = 16, 4.0
 class Inbound:
     """The half of the hall that takes frames in."""
 
-    def __init__(self, rooms: Rooms, outbound: Outbound, settle: Callable[..., None]) -> None:
+    def __init__(self, rooms: Rooms, outbound: Outbound, trace: Trace, settle: Callable[..., None]) -> None:
         self._rooms = rooms
         self._outbound = outbound
+        self._trace = trace
         self._settle = settle
         self._gone_words = TokenBucket(depth=GONE_DEPTH, rate=GONE_RATE, now=rooms.started)
         self._kinds: dict[type[said.Message], Callable[..., None]] = {
@@ -153,6 +155,8 @@ class Inbound:
     # --- one handler a kind ---
 
     def _to_paths(self, peer: NodeId, where: Where, size: int, message: paths.WayMessage, *, now: float) -> None:
+        if isinstance(message, said.Pong) and self._trace.ponged(peer, message.req, now=now):
+            return
         self._rooms.paths.tell(paths.MessageHeard(peer, where, size, message), now=now)
 
     def _carried(self, peer: NodeId, where: Where, size: int, message: said.Carried, *, now: float) -> None:

@@ -11,6 +11,7 @@ from overlay.node import facts as told
 from overlay.node.farewell import Farewell
 from overlay.node.outbound import Outbound
 from overlay.node.rooms import Rooms
+from overlay.node.trace import Trace
 from overlay.paths import facts as paths
 from overlay.relay import facts as relay
 from overlay.session import facts as session
@@ -23,10 +24,11 @@ DAY = 86_400.0
 class Outside:
     """The part of the hall that hears the host."""
 
-    def __init__(self, rooms: Rooms, outbound: Outbound, farewell: Farewell) -> None:
+    def __init__(self, rooms: Rooms, outbound: Outbound, farewell: Farewell, trace: Trace) -> None:
         self._rooms = rooms
         self._outbound = outbound
         self._farewell = farewell
+        self._trace = trace
         self._given: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         """Whom to dial, until this host's addresses are known."""
         self._handlers: dict[type, Callable[..., None]] = {
@@ -43,6 +45,7 @@ class Outside:
             told.DirectAsked: self._direct,
             told.DetectAsked: self._detect,
             told.PingAsked: self._ping,
+            told.TraceAsked: lambda fact, *, now: self._trace.begin(fact.peer, fact.token, now=now),
             told.ProblemFound: self._problem,
             told.ProblemOver: self._problem_over,
             told.FaultMet: self._fault,
