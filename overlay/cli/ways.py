@@ -26,17 +26,18 @@ _STATES = {
 _REFUSING = {"refused": "would not within the last minute", "off": "does not carry for others"}
 
 
-def carried_words(relays: list[Json], *, relayed: bool) -> str:
-    """Which relay carries and why: `via vps (48 ms + 12 ms), not nas (95 ms)`; else who could; empty: nobody."""
+def carried_words(relays: list[Json], kind: str) -> str:
+    """Which relay carries and why: `via vps (48 ms + 12 ms), not nas (95 ms)`; on a path of another `kind`, who could;
+    empty: nobody."""
     able = [each for each in relays if each["state"] in ("carries", "spare")]
     unable = [f"{clean(each['name'])} {_REFUSING[each['state']]}" for each in relays if each["state"] in _REFUSING]
     if not able:
         return "; ".join(unable[:_MOST_OTHERS])
-    chosen, others = (able[0], able[1:]) if relayed else (None, able)
+    chosen, others = (able[0], able[1:]) if kind == "relay" else (None, able)
     named = ", ".join(f"{_via(each)} ({_sum(each)})" for each in others[:_MOST_OTHERS])
     more = f" and {len(others) - _MOST_OTHERS} more" if len(others) > _MOST_OTHERS else ""
     if chosen is None:
-        text = f"{named}{more} could, if this way fails"
+        text = f"{named}{more} could carry{', if this way fails' if kind == 'direct' else ''}"
     else:
         text = f"via {_via(chosen)} ({_parts(chosen)})" + (f", not {named}{more}" if named else "; no other could")
     return "; ".join([text, *unable[:_MOST_OTHERS]])

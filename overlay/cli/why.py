@@ -33,7 +33,7 @@ def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> No
     status = client.ask(path, {"do": "status"})
     found = peers.choose(status, peer)
     reply = client.ask(path, {"do": "why", "peer": found["id"]})
-    ways, relays = reply.get("ways", []), reply.get("relays", [])
+    ways, relays = reply.get("ways", []), reply.get("relays", []) if found["state"] != "gone" else []
     text = verdict(status, found, str(reply["text"] or ""), far=bool(reply.get("far")))
     text = refused_words(ways) or text if found["path"]["kind"] == "relay" else text
     fixes = _fixes(status, found, [str(each) for each in reply["fix"]])
@@ -42,7 +42,7 @@ def why(peer: str, network: str | None, socket: str | None, as_json: bool) -> No
         told = {"peer": found["name"], "id": found["id"], "text": text, "fix": "; ".join(fixes), "fixes": fixes}
         print(json.dumps({"schema": 1, **told, "attempts": attempts, "ways": ways, "relays": relays}))
     else:
-        lines = _lines(status, found, text, carried_words(relays, relayed=found["path"]["kind"] == "relay"))
+        lines = _lines(status, found, text, carried_words(relays, found["path"]["kind"]))
         print("\n".join([*lines, *_known(ways), *_happened(attempts), *_helps(fixes)]))
 
 
@@ -57,7 +57,7 @@ def verdict(status: Json, peer: Json, said: str, *, far: bool = False) -> str:
         )
     if kind == "direct":
         if punch["state"] != "succeeded":
-            return said or "no punching was needed: one of its addresses answered"
+            return said if said not in ("", "direct") else "no punching was needed: one of its addresses answered"
         return said or f"it got through by {strategy_words(punch['strategy']) or 'punching'}"
     if kind == "none":
         return said or "no way to it is known yet" + _heard(peer)

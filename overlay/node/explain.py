@@ -66,27 +66,32 @@ def _relays(rooms: Rooms, node: NodeId, *, now: float) -> list[shown.KnownRelay]
     carrying = rooms.paths.view(node).relay
     found = candidates(rooms, node, now=now)
     found.sort(key=lambda each: each.relay != carrying)
-    listed = [_candidate(rooms, each, around[each.relay], carrying) for each in found[:MOST_RELAYS]]
+    listed = [_candidate(rooms, node, each, around[each.relay], carrying) for each in found[:MOST_RELAYS]]
     refused = [around[each] for each in rooms.relay.denied(node, now=now) if each in around]
     listed += [_other(rooms, each, "refused") for each in refused]
     listed += [_other(rooms, each, "off") for each in around.values() if not each.relay]
     return listed[: 2 * MOST_RELAYS]
 
 
-def _candidate(rooms: Rooms, each: Candidate, link: Neighbour, carrying: NodeId | None) -> shown.KnownRelay:
-    here = _cost(link)
+def _candidate(
+    rooms: Rooms, node: NodeId, each: Candidate, link: Neighbour, carrying: NodeId | None
+) -> shown.KnownRelay:
+    """A circuit that stands knows its relays and was measured, maybe since our own link was."""
+    peer, here = rooms.paths.peer(node), _cost(link)
+    stands = peer is not None and each.relay in peer.ways
+    via = via_names(rooms, node, each.relay) if stands else [rooms.gossip.name_of(relay) for relay in each.through]
     return shown.KnownRelay(
         name=rooms.gossip.name_of(each.relay),
-        via=[rooms.gossip.name_of(relay) for relay in each.through],
+        via=via,
         state="carries" if each.relay == carrying else "spare",
-        here_ms=round(here, 1),
-        there_ms=round(max(0.0, each.cost_ms - here), 1),
+        here_ms=round(min(here, each.cost_ms), 2),
+        there_ms=round(each.cost_ms - here, 2) if each.cost_ms > here else None,
     )
 
 
 def _other(rooms: Rooms, link: Neighbour, state: str) -> shown.KnownRelay:
     name = rooms.gossip.name_of(link.id)
-    return shown.KnownRelay(name=name, via=[name], state=state, here_ms=round(_cost(link), 1), there_ms=None)
+    return shown.KnownRelay(name=name, via=[name], state=state, here_ms=round(_cost(link), 2), there_ms=None)
 
 
 def _cost(link: Neighbour) -> float:

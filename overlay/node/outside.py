@@ -125,7 +125,7 @@ class Outside:
         self._rooms.problems.found(
             "fault",
             f"This program met a fault of its own: {fact.place}. It goes on without what met it.",
-            "Report it with what `overlay logs` shows; ending the node and joining again may help meanwhile.",
+            "Report it with what `join` printed (with -d: the file log in its state folder); joining again may help.",
             now=now,
         )
 

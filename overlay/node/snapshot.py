@@ -106,7 +106,7 @@ class KnownRelay(Struct, frozen=True, kw_only=True):
     here_ms: float | None
     """Cost from here to it: RTT with a penalty for loss and jitter."""
     there_ms: float | None
-    """Cost from it to the peer: what the peer's record says, or what a circuit measured."""
+    """Cost from it to the peer: what records say, or what a circuit measured; None: not known apart."""
 
 
 class Explained(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ WINDOW = 60.0
 """Seconds in which one peer, or one problem, may take ..."""
 BURST = 4
 """... so many lines; what comes beyond is told as one when the window ends."""
+MOST_REMARKS = 8
+"""Reasons remembered of one peer."""
 MOST_TOPICS = 8192
 """Peers and problems remembered; twice what a node knows at most."""
 
@@ -60,8 +62,8 @@ class _Topic:
         """... when the first and the last of them came ..."""
         self.line = Line("", "")
         """... and what the last one is."""
-        self.remark = ""
-        """What else was said of it and has not changed."""
+        self.remarks: list[str] = []
+        """What else was said of it since it was reached directly."""
 
 
 class Journal:
@@ -112,7 +114,7 @@ class Journal:
         if topic is None or not topic.state:
             return
         if event.path.kind == "direct":
-            topic.remark = ""
+            topic.remarks = []
         before = topic.told or topic.state
         yield from self._change(event.peer, way, Line("path", f"{event.name}: {before} -> {way}", event.name), now=now)
 
@@ -137,12 +139,12 @@ class Journal:
         self._held[about] = topic
 
     def _remark(self, event: happened.PunchEnded) -> Iterator[Line]:
-        """Why a peer is not direct: once, until it was, or the reason is another."""
+        """Why a peer is not direct: each reason once, until it was."""
         topic = self._topics.get(event.peer)
         text = f"{event.name} stays on the relay: {event.text}"
-        if topic is None or topic.remark == text:
+        if topic is None or text in topic.remarks:
             return
-        topic.remark = text
+        topic.remarks = [*topic.remarks, text][-MOST_REMARKS:]
         yield Line("punch", text, event.name)
 
 

@@ -95,6 +95,8 @@ NAT_TOLD = {"schema": {1}, "nat": NAT, "endpoints": ENDPOINTS, "undecided": [str
 
 WHY = {"schema": {1}, "peer": str, "text": str, "fix": str, "attempts": [str]}
 
+TRACE = {"schema": {1}, "hops": [{"name": str, "endpoint": MAYBE_TEXT, "rtt_ms": MAYBE_NUMBER}]}
+
 ERROR = {"schema": {1}, "error": {"code": str, "text": str, "fix": str}}
 
 

@@ -8,6 +8,7 @@ import pytest
 from overlay.cli import main
 from overlay.cli.terminal import Canvas, Pen
 from overlay.cli.trace import trace_lines
+from tests.kit.contract import TRACE, faults
 from tests.overlay.control.fake import IDS, RELAY, FakeNode, peer
 
 Capture = pytest.CaptureFixture[str]
@@ -46,7 +47,9 @@ def test_the_command_asks_the_node(node: FakeNode, capsys: Capture) -> None:
 def test_json_is_the_hops(node: FakeNode, capsys: Capture) -> None:
     node.hops = HOPS
     assert main(["trace", "phone", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"schema": 1, "hops": HOPS}
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"schema": 1, "hops": HOPS}
+    assert faults(told, TRACE) == []
 
 
 @pytest.mark.parametrize("hops", [[], [*HOPS[:2], hop("phone", None)]])

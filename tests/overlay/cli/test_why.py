@@ -209,21 +209,23 @@ def test_the_relay_chosen_and_the_way_not_taken(node: FakeNode, capsys: Capture)
 
 
 @pytest.mark.parametrize(
-    ("relays", "relayed", "words"),
+    ("relays", "kind", "words"),
     [
-        ([], True, ""),
-        ([relay("vps", "carries", 5.0, 6.0)], True, "via vps (5.00 ms + 6.00 ms); no other could"),
-        ([relay("vps", "spare", 5.0, 6.0)], False, "vps (11.0 ms) could, if this way fails"),
-        ([relay("vps", "refused", 5.0, None)], False, "vps would not within the last minute"),
+        ([], "relay", ""),
+        ([relay("vps", "carries", 5.0, None)], "relay", "via vps (5.00 ms); no other could"),
+        ([relay("vps", "spare", 5.0, None)], "none", "vps (5.00 ms) could carry"),
+        ([relay("vps", "carries", 5.0, 6.0)], "relay", "via vps (5.00 ms + 6.00 ms); no other could"),
+        ([relay("vps", "spare", 5.0, 6.0)], "direct", "vps (11.0 ms) could carry, if this way fails"),
+        ([relay("vps", "refused", 5.0, None)], "direct", "vps would not within the last minute"),
         (
             [relay(name, "spare", 1.0, 1.0) for name in "abcde"],
-            True,
+            "relay",
             "via a (1.00 ms + 1.00 ms), not b (2.00 ms), c (2.00 ms), d (2.00 ms) and 1 more",
         ),
     ],
 )
-def test_relays_in_words(relays: list[dict[str, Any]], relayed: bool, words: str) -> None:
-    assert carried_words(relays, relayed=relayed) == words
+def test_relays_in_words(relays: list[dict[str, Any]], kind: str, words: str) -> None:
+    assert carried_words(relays, kind) == words
 
 
 def test_a_member_of_a_large_mesh_without_a_way(node: FakeNode, capsys: Capture) -> None:

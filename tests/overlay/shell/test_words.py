@@ -107,6 +107,8 @@ def test_why_it_stays_on_the_relay_is_told_once_until_it_was_direct(told: Teller
     told.joined()
     assert told(ended) == ["phone stays on the relay: nothing came through"]
     assert told(ended) == []
+    assert len(told(PunchEnded(PHONE, "phone", "failed", "silence", "the peer does not answer"))) == 1
+    assert told(ended) == []
     told.moved(DIRECT)
     told.moved(VPS)
     assert len(told(ended)) == 1
