@@ -5,14 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from overlay.values import NodeId
-from overlay.wire.messages import Have, Records, Want
+from overlay.wire.messages import Buckets, Have, Records, Unheard, Want
 
 
 class SendGossip(Struct, frozen=True):
     """Seal `message` for the neighbour `peer`."""
 
     peer: NodeId
-    message: Have | Want | Records
+    message: Have | Want | Records | Buckets | Unheard
 
 
 Command = SendGossip

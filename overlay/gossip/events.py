@@ -53,8 +53,21 @@ class MemberGone(Struct, frozen=True):
     left: bool
 
 
+class MemberQuiet(Struct, frozen=True):
+    """Nobody hears a member any more, as those say who had sessions with it; its next record says otherwise."""
+
+    peer: NodeId
+
+
+class RootChanged(Struct, frozen=True):
+    """What keepalives say of the records held here, from now on."""
+
+    root: bytes
+
+
 class Conflict(Struct, frozen=True):
-    """A rival claim was ignored: `code` is address_conflict, name_conflict or duplicate_id; `text` for people."""
+    """A rival claim was ignored: `code` is address_conflict, name_conflict, duplicate_id or
+    identity_flood; `text` for people."""
 
     code: str
     text: str
@@ -73,6 +86,8 @@ Event = (
     | AddressBound
     | AddressUnbound
     | MemberGone
+    | MemberQuiet
+    | RootChanged
     | Conflict
     | ConflictOver
 )

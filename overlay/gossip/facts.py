@@ -53,6 +53,37 @@ class RecordsReceived(Struct, frozen=True):
     records: list[bytes]
 
 
+class RootHeard(Struct, frozen=True):
+    """A keepalive of `peer` bears this root of the records that it holds."""
+
+    peer: NodeId
+    root: bytes
+
+
+class BucketsReceived(Struct, frozen=True):
+    """`peer` says what it holds, summed up by the first byte of the ids."""
+
+    peer: NodeId
+    hashes: list[int]
+
+
+class UnheardReceived(Struct, frozen=True):
+    """`peer` passes on that nobody hears these, whose newest record is this."""
+
+    peer: NodeId
+    entries: list[tuple[bytes, int]]
+
+
+class Quiet(Struct, frozen=True):
+    """`peer` fell silent: nothing of it opens here any more."""
+
+    peer: NodeId
+
+
+class Leaving(Struct, frozen=True):
+    """We end politely: our record says so from now on, and is the last."""
+
+
 class Remembered(Struct, frozen=True):
     """Signed records kept on disk by an earlier run: verified like any other, told before the first session."""
 
@@ -86,6 +117,11 @@ Fact = (
     | HaveReceived
     | WantReceived
     | RecordsReceived
+    | RootHeard
+    | BucketsReceived
+    | UnheardReceived
+    | Quiet
+    | Leaving
     | Remembered
     | FirstDial
     | NoPeers

@@ -1,10 +1,11 @@
 """The room of records: our own, those of the others, their spread, and who holds which name and address.
 
 SessionUp, HaveReceived, WantReceived, RecordsReceived --> spread --> SendGossip
-                                    | a record
-                 decode, newer?, budget, signature --> members --> MemberChanged
-                                                    \\-> bindings --> AddressBound, AddressUnbound, Conflict
-SelfChanged, NoPeers, FirstDial --> own record --> OwnRecordIssued, AddressClaimed
+RootHeard, BucketsReceived --> healing ---------------------^   |
+Quiet, UnheardReceived --> silence -------------------------^   | a record
+                                              intake --> members --> MemberChanged, MemberQuiet, MemberGone
+                                                      \\-> bindings --> AddressBound, AddressUnbound, Conflict
+SelfChanged, NoPeers, FirstDial, Leaving --> own record --> OwnRecordIssued, AddressClaimed
 """
 
 from __future__ import annotations
@@ -14,47 +15,52 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from overlay.gossip.addresses import SILENT, Bindings, must_move
+from overlay.gossip.clones import Clones
 from overlay.gossip.commands import Command
+from overlay.gossip.conflicts import Conflicts, address_text, clone_text, flood_text, name_text
 from overlay.gossip.events import (
     AddressBound,
     AddressUnbound,
-    Conflict,
-    ConflictOver,
     Event,
     MemberChanged,
     MemberGone,
+    MemberQuiet,
+    RootChanged,
 )
 from overlay.gossip.facts import (
+    BucketsReceived,
     Fact,
     FirstDial,
     HaveReceived,
     Heard,
+    Leaving,
     MemberLeft,
     NoPeers,
+    Quiet,
     RecordsReceived,
     Remembered,
+    RootHeard,
     SelfChanged,
     SessionDown,
     SessionUp,
+    UnheardReceived,
     WantReceived,
 )
-from overlay.gossip.members import MAX_RECORDS, Members
+from overlay.gossip.intake import Intake, Verified, says_more
+from overlay.gossip.members import Members
 from overlay.gossip.names import unique_names
 from overlay.gossip.own import OwnRecord
 from overlay.gossip.record import Record
-from overlay.gossip.records import decode, is_signed
+from overlay.gossip.silence import Silence
 from overlay.gossip.spread import Spread
-from overlay.identity import Identity, NetworkKeys
+from overlay.identity import Identity, NetworkKeys, digest
 from overlay.values import NodeId, short_id
-from overlay.wire.codec import Malformed
 from punch.timers import Timers
 
 CLAIM_AFTER = 1.0
 """Seconds after the first dial at which an address is claimed, synced or not."""
 TIDY = 60.0
 """Seconds between two looks at what is old."""
-TOLD = 4
-"""Conflicts, and rivals of each, that are told by name."""
 
 
 class Timer(Enum):
@@ -66,6 +72,8 @@ class Timer(Enum):
     """Our record may be signed again."""
     REFRESH = auto()
     """Our record is an interval old."""
+    OUTBID = auto()
+    """A clone may be outbid again."""
     TIDY = auto()
     """Look for what is old."""
 
@@ -94,7 +102,6 @@ class Gossip:
             UsageError: `name` is no DNS label, or `fixed_ipv4` is not of this network.
         """
         self.drops: dict[str, int] = {}
-        self._network = network.name
         self._entropy = entropy
         self._own = OwnRecord(
             identity,
@@ -107,15 +114,20 @@ class Gossip:
             boot=boot,
             sequence=sequence,
         )
-        self._members = Members()
+        self._members = Members(digest("record", network.name.encode()))
         self._bindings = Bindings()
-        self._spread = Spread(self._members, self.drops)
+        self._spread = Spread(self._members, self.drops, entropy=entropy, now=now)
+        self._intake = Intake(network.name, self._own.id, self._members, self._spread, self._drop)
+        self._silence = Silence(self._members, self._spread, self._own.id, self.drops)
+        self._clones = Clones(boot, entropy=entropy)
+        self._conflicts = Conflicts()
+        self._refused_before: dict[NodeId, int] = {}
+        self._root = b""
         self._timers: Timers[Timer] = Timers()
         self._events: list[Event] = []
         self._changed: dict[NodeId, bool] = {}
         self._names = {self._own.id: name}
         self._names_stale = False
-        self._conflicts: dict[str, str] = {}
         self._timers.set(Timer.TIDY, now + TIDY)
         self._bindings.claim(self._own.id, self._own.addresses, take=True)
         self._issued(now=now)
@@ -163,16 +175,28 @@ class Gossip:
                 self._members.heard(fact.peer, now=now)
             case HaveReceived():
                 self._spread.have(fact.peer, fact.entries, now=now)
+                self._silence.doubted(fact.peer, fact.entries)
             case WantReceived():
                 self._spread.want(fact.peer, fact.ids, now=now)
             case RecordsReceived():
                 self._take_all(fact.records, fact.peer, now=now)
+            case RootHeard():
+                self._spread.healing.root(fact.peer, fact.root, now=now)
+            case BucketsReceived():
+                self._spread.healing.buckets(fact.peer, fact.hashes, now=now)
+            case UnheardReceived():
+                if self._silence.heard(fact.peer, fact.entries, now=now):
+                    self._own.outbid(self._own.record.sequence)
+            case Quiet():
+                self._silence.fell_silent(fact.peer, now=now)
+            case Leaving():
+                self._leave(now=now)
             case Remembered():
                 self._take_all(fact.records, None, now=now)
             case SessionUp():
                 self._session_up(fact, now=now)
             case SessionDown():
-                self._spread.down(fact.peer)
+                self._spread.down(fact.peer, now=now)
             case SelfChanged():
                 self._own.describe(fact.endpoints, fact.links, relay=fact.relay, nat=fact.nat)
             case FirstDial():
@@ -180,7 +204,7 @@ class Gossip:
             case NoPeers():
                 self._claim()
             case MemberLeft():
-                self._spread.down(fact.peer)
+                self._spread.down(fact.peer, now=now)
                 self._gone(fact.peer, left=True, now=now)
         if self._spread.synced:
             self._claim()
@@ -188,8 +212,8 @@ class Gossip:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""
-        due = [at for at in (self._timers.next(), self._spread.next_timeout()) if at is not None]
-        return min(due, default=None)
+        due = (self._timers.next(), self._spread.next_timeout(), self._silence.next_timeout())
+        return min((at for at in due if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
@@ -200,14 +224,18 @@ class Gossip:
                     self._claim()
                 case Timer.ISSUE | Timer.REFRESH:
                     self._issue(now=now)
+                case Timer.OUTBID:
+                    self._outbid(self._clones.outbid(now=now))
                 case Timer.TIDY:
                     self._tidy(now - tidy_at, now=now)
         self._spread.handle_timeout(now=now)
+        self._events.extend(MemberQuiet(node) for node in self._silence.handle_timeout(now=now))
         self._settle(now=now)
 
     def commands(self) -> Iterator[Command]:
         """Drain what is to be sent."""
-        return self._spread.drain()
+        yield from self._spread.drain()
+        yield from self._silence.commands()
 
     def events(self) -> Iterator[Event]:
         """Drain what happened."""
@@ -234,6 +262,11 @@ class Gossip:
         self._own.issue()
         self._issued(now=now)
 
+    def _leave(self, *, now: float) -> None:
+        """Sign a last record; the hall hands it to the neighbours with its last words."""
+        self._own.leave()
+        self._members.put(self._own.record, self._own.signed, now=now)
+
     def _issued(self, *, now: float) -> None:
         """A record of ours was signed: hold it, tell it, and plan the next."""
         self._members.put(self._own.record, self._own.signed, now=now)
@@ -257,72 +290,49 @@ class Gossip:
             self._take(signed, peer, now=now)
 
     def _take(self, signed: bytes, peer: NodeId | None, *, handshake: bool = False, now: float) -> None:
-        """Check a record that `peer` sent (None: the disk) from cheap to dear, and keep it."""
-        try:
-            record = decode(signed, self._network)
-        except Malformed as fault:
-            self._drop(f"record_{fault.reason}")
+        """Check a record that `peer` sent (None: the disk), and keep it."""
+        verified = self._intake.check(signed, peer, handshake=handshake, now=now)
+        if verified is None:
             return
-        if handshake and record.id != peer:
-            self._drop("record_foreign")
-        elif self._is_own_from_before(record, signed):
-            self._own.outbid(record.sequence)
-        elif self._is_news(record, signed, peer, now) and self._admit(record, peer, now):
-            if is_signed(signed, record, self._network):
-                self._keep(record, signed, peer, now=now)
-            else:
-                self._drop("record_forged")
-
-    def _is_own_from_before(self, record: Record, signed: bytes) -> bool:
-        """Our own record under the sequence of the present one, saying something else: we forgot how far we counted."""
-        return (
-            record.id == self._own.id
-            and record.sequence == self._own.record.sequence
-            and signed != self._own.signed
-            and is_signed(signed, record, self._network)
-        )
-
-    def _is_news(self, record: Record, signed: bytes, peer: NodeId | None, now: float) -> bool:
-        """Newer than what we know; or as new, of one that was given up and is here itself."""
-        known = self._members.sequence(record.id)
-        if record.sequence > known:
-            return True
+        record = verified.record
         if peer is not None:
-            self._spread.came(peer, record.id, record.sequence)
-        if record.id == peer and self._members.get(peer) is None:
-            if record.sequence == known:
-                return True
-            self._spread.remind(peer, peer, now=now)
-        if signed != self._members.signed(record.id):
-            self._drop("record_old")
-        return False
+            self._spread.came(peer, record.id, record.sequence, now=now)
+            self._spread.healing.learned(peer)
+        if record.id == self._own.id:
+            self._outbid(self._clones.foreign(record, now=now))
+        elif record.left:
+            self._farewell(verified, now=now)
+        else:
+            for node in self._intake.evicted:
+                self._gone(node, left=False, evicted=True, now=now)
+            self._intake.evicted.clear()
+            self._keep(verified, now=now)
 
-    def _admit(self, record: Record, peer: NodeId | None, now: float) -> bool:
-        """Whether there is room for the record's id, and `peer` has not brought too many."""
-        if self._members.get(record.id) is not None:
-            return True
-        if len(self._members) >= MAX_RECORDS:
-            self._drop("records_full")
-            return False
-        if peer is not None and not self._members.introduce(peer, now=now):
-            self._drop("introduced_too_many")
-            return False
-        return True
+    def _outbid(self, sequence: int | None) -> None:
+        if sequence is not None:
+            self._own.outbid(sequence)
+        if (due := self._clones.due()) is not None:
+            self._timers.set(Timer.OUTBID, due)
 
-    def _keep(self, record: Record, signed: bytes, peer: NodeId | None, *, now: float) -> None:
+    def _farewell(self, verified: Verified, *, now: float) -> None:
+        """A member's last record: let it go, and tell whoever may not know."""
+        record, signed, peer = verified.record, verified.signed, verified.peer
+        self._gone(record.id, left=True, now=now)
+        self._members.bury(record.id, record.sequence, signed, now=now)
+        self._spread.hand_on(signed, (record.id,) if peer is None else (record.id, peer))
+
+    def _keep(self, verified: Verified, *, now: float) -> None:
         """Believe a verified record."""
+        record, signed, peer = verified.record, verified.signed, verified.peer
         node = record.id
-        if peer is not None:
-            self._spread.came(peer, node, record.sequence)
-        if node == self._own.id:
-            self._own.outbid(record.sequence)
-            return
-        before = self._members.get(node)
-        self._names_stale |= before is None or before.record.name != record.name
-        first = self._members.put(record, signed, now=now)
+        held = self._members.get(node)
+        before = held.record if held is not None else None
+        self._names_stale |= before is None or before.name != record.name
+        first = self._members.put(record, signed, by=peer if peer != node else None, now=now)
         self._changed[node] = first or self._changed.get(node, False)
         self._bindings.claim(node, (record.ipv4, record.ipv6) if record.ipv4 else (record.ipv6,))
-        self._spread.announce(node, (node,) if peer is None else (node, peer), now=now)
+        known_to = (node,) if peer is None else (node, peer)
+        self._spread.announce(node, known_to, refresh=not says_more(record, before), now=now)
         own = self._own
         if record.ipv4 == own.ipv4 != "" and must_move(
             (own.id, own.record.ipv4_fixed), (node, record.ipv4_fixed), record.ipv4
@@ -330,14 +340,19 @@ class Gossip:
             how = "has it by --ip" if record.ipv4_fixed else "took it too, and of two one has to move"
             self._move(f"{record.name} {how}: {record.ipv4} is no longer this device's")
 
-    def _gone(self, node: NodeId, *, left: bool, now: float) -> None:
-        """Let a member go."""
-        if node != self._own.id and self._members.drop(node, now=now):
-            self._bindings.release(node)
-            self._spread.gone(node)
-            self._changed.pop(node, None)
-            self._names_stale = True
-            self._events.append(MemberGone(node, left))
+    def _gone(self, node: NodeId, *, left: bool, evicted: bool = False, now: float) -> None:
+        """Let a member go; one that is `evicted` may come again."""
+        if node == self._own.id or self._members.get(node) is None:
+            return
+        if evicted:
+            self._members.evict(node)
+        else:
+            self._members.drop(node, now=now)
+        self._bindings.release(node)
+        self._spread.gone(node)
+        self._changed.pop(node, None)
+        self._names_stale = True
+        self._events.append(MemberGone(node, left))
 
     # -- time and consequences ----------------------------------------------------------------------------------
 
@@ -346,6 +361,9 @@ class Gossip:
         self._timers.set(Timer.TIDY, now + TIDY)
         self._members.tidy(slept=late if late > TIDY else 0.0, now=now)
         self._spread.tidy(now=now)
+        self._silence.tidy(now=now)
+        self._clones.tidy(now=now)
+        self._forget_floods()
         for node in self._members.expired(self._own.id, now=now):
             self._gone(node, left=False, now=now)
         for address, (holder, *rivals) in self._bindings.rivals():
@@ -354,6 +372,13 @@ class Gossip:
                     if not self._is_silent(rival, now):
                         self._bindings.hand_over(address, rival)
                         break
+
+    def _forget_floods(self) -> None:
+        """Whoever had nothing refused since the last look is no flood any more."""
+        refused = self._spread.refused
+        for node in [node for node, count in refused.items() if self._refused_before.get(node) == count]:
+            del refused[node]
+        self._refused_before = dict(refused)
 
     def _is_silent(self, node: NodeId, now: float) -> bool:
         held = self._members.get(node)
@@ -375,6 +400,10 @@ class Gossip:
             if after is not None and after != self._own.id:
                 self._events.append(AddressBound(after, address))
         self._tell_conflicts()
+        self._spread.healing.changed(now=now)
+        if self._root != self._members.digest.root:
+            self._root = self._members.digest.root
+            self._events.append(RootChanged(self._root))
 
     def _tell_members(self) -> None:
         """MemberChanged for every new record and every new name."""
@@ -392,23 +421,14 @@ class Gossip:
 
     def _tell_conflicts(self) -> None:
         """What differs from the conflicts last told."""
-        conflicts: dict[str, str] = {}
-        texts = [
-            f"{address} is claimed by {', '.join(map(self._called, claims[:TOLD]))}; it is {self._called(claims[0])}'s"
-            for address, claims in self._bindings.rivals(TOLD)
-        ]
-        if texts:
-            conflicts["address_conflict"] = "; ".join(texts)
         own = self._own.record
-        if self._names[own.id] != own.name:
-            conflicts["name_conflict"] = f"{own.name} is another member's name too: here it is {self._names[own.id]}"
-        if conflicts == self._conflicts:
-            return
-        for code, text in conflicts.items():
-            if self._conflicts.get(code) != text:
-                self._events.append(Conflict(code, text))
-        self._events.extend(ConflictOver(code) for code in self._conflicts if code not in conflicts)
-        self._conflicts = conflicts
+        there = {
+            "address_conflict": address_text(self._bindings, self._called),
+            "name_conflict": name_text(own, self._names[own.id]),
+            "duplicate_id": clone_text(self._clones.record),
+            "identity_flood": flood_text(self._spread.refused, self.name_of),
+        }
+        self._events.extend(self._conflicts.news(there))
 
     def _called(self, node: NodeId) -> str:
         return "this device" if node == self._own.id else self.name_of(node)

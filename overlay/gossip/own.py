@@ -127,6 +127,11 @@ class OwnRecord:
         self.signed = sign(self.record, self._identity, self._network.name)
         self._events.append(OwnRecordIssued(self.record, self.signed))
 
+    def leave(self) -> None:
+        """Sign the last record of this run: who we are, and that we go."""
+        self._next = msgspec.structs.replace(self._next, endpoints=(), links=(), left=True)
+        self.issue()
+
     def events(self) -> Iterator[OwnRecordIssued | AddressClaimed]:
         """Drain what happened."""
         events, self._events = self._events, []

@@ -47,3 +47,5 @@ class Record(Struct, frozen=True, kw_only=True):
     """It carries for others."""
     version: str
     """The software's version."""
+    left: bool = False
+    """Its node ended politely: the last record of its run."""

@@ -5,7 +5,8 @@
     | signature  | body: one msgpack array                                             |
     +------------+---------------------------------------------------------------------+
     body = [id 32, sequence, boot 8, name, ipv4 0|4, ipv6 16, endpoints, nat, links, flags, version]
-    endpoint = [address 4|16 + port u16, kind]      link = [id 32, cost]      flags: 1 relay, 2 ipv4 given with --ip
+    endpoint = [address 4|16 + port u16, kind]      link = [id 32, cost]      flags: 1 relay, 2 ipv4 given with --ip,
+                                                                                  4 its node left
 
 The signature covers H(record, name of the network) + the exact body. Addresses travel packed, so that a record with
 every field at its limit still fits. Kinds of endpoints that a later minor adds are skipped.
@@ -39,7 +40,7 @@ SIGNATURE = 64
 KINDS = ("local", "public", "stun", "portmap", "given")
 """Words of an endpoint's kind; on the wire its place in this row."""
 
-RELAY, FIXED = 1, 2
+RELAY, FIXED, LEFT = 1, 2, 4
 
 _PORT = struct.Struct("<H")
 _WORD = re.compile(r"[!-~]*", re.ASCII)
@@ -81,7 +82,7 @@ def sign(record: Record, identity: Identity, network: str) -> bytes:
             endpoints=[(pack_endpoint(e.address), KINDS.index(e.kind)) for e in record.endpoints],
             nat=record.nat,
             links=[(link.node, link.cost) for link in record.links],
-            flags=RELAY * record.relay | FIXED * record.ipv4_fixed,
+            flags=RELAY * record.relay | FIXED * record.ipv4_fixed | LEFT * record.left,
             version=record.version,
         )
     )
@@ -126,6 +127,7 @@ def decode(signed: bytes, network: str) -> Record:
         links=links,
         relay=bool(body.flags & RELAY),
         version=body.version,
+        left=bool(body.flags & LEFT),
     )
 
 

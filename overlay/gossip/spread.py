@@ -2,25 +2,32 @@
 
     A has news           B lacks it
     Have[(id, 7)]   ->                 gathered for 200 ms; told again after 1 and 4 s unless B shows that it knows
-                    <-   Want[id]      asked again after 0.5, 1, 2 .. s, of whoever else has it too
+                    <-   Want[id]      `asking`
     Records[..]     ->
 
-B shows that it knows by asking, by telling the same, or by sending the record itself. At the start of a session each
-tells the other everything.
+B shows that it knows by asking, by telling the same, or by sending the record itself. Who has four neighbours or more
+tells once: what is lost comes from another, or by comparing (`healing`). At the start of a session each tells the other
+everything, or what differs where that is much. A farewell is not told but sent: nobody need ask for it.
+
+A refresh (a record that says nothing new) waits longer the more neighbours there are to tell: of those that could
+tell a node the one that happens to be first does, and hears from it that the others need not.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from enum import Enum, auto
 
 from msgspec import Struct, field
 
+from overlay.gossip.asking import Asking
 from overlay.gossip.commands import SendGossip
-from overlay.gossip.members import MAX_RECORDS, Members
+from overlay.gossip.healing import Healing
+from overlay.gossip.members import Members
 from overlay.gossip.pace import Pace
 from overlay.values import NodeId
-from overlay.wire.messages import Have, Records, Want
+from overlay.wire.messages import Have, Records
 from punch.limiter import TokenBucket
 from punch.timers import Timers
 
@@ -28,10 +35,14 @@ GATHER = 0.2
 """Seconds: changes within this time are told together .."""
 TOLD_AT_ONCE = 4
 """.. but after a silence so many are told at once: a chain of introductions need not wait at every link."""
+REFRESH_SHARE, REFRESH_MOST = 0.05, 3.0
+"""Seconds a refresh waits at most, for each neighbour there is, and in all."""
 TELL_AGAIN = (1.0, 3.0)
 """Seconds after the first and the second telling; then the neighbour is taken to be deaf."""
-ASK_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds after each asking; then the record is taken to be a rumour."""
+MANY_NEIGHBOURS = 4
+"""So many tell each other once."""
+TELL_ALL = 64
+"""Records up to which a session begins with all of them: 3 kB; Buckets of more are shorter."""
 FORWARD_BURST = 8
 """Changes of one id told on at once (a node that starts changes several times in its first second) .."""
 FORWARD_EVERY = 10.0
@@ -40,10 +51,11 @@ SERVED_BURST = 4500.0
 """Records sent to one neighbour at once .."""
 SERVED_RATE = 50.0
 """.. and a second from then on."""
+LISTED_BURST, LISTED_RATE = 40_000.0, 400.0
+"""Entries of Have that one neighbour makes us look at: at once, and a second from then on."""
 
 HAVE_CHUNK = 360
 """Entries of 44 B in a control message of 16 KiB."""
-WANT_CHUNK = 400
 RECORDS_CHUNK = 16_000
 """Bytes of records in one message."""
 RECORDS_COUNT = 64
@@ -60,91 +72,98 @@ class Neighbour(Struct):
     """One that we have a session with."""
 
     served: TokenBucket
+    listed: TokenBucket
     pace: Pace = field(default_factory=lambda: Pace(TOLD_AT_ONCE, GATHER))
     slot: float | None = None
     """When it is told what is new now; None: nothing is."""
     untold: dict[NodeId, Untold] = field(default_factory=dict)
 
 
-class Wanted(Struct):
-    """A record we lack, and who says that it has it."""
-
-    sequence: int
-    at: float
-    sources: list[NodeId]
-    """The first is asked next."""
-    askings: int = 0
-
-
 class Timer(Enum):
-    """What `Spread` waits for."""
+    """What `Spread` waits for, beside its asking and healing."""
 
     TELL = auto()
     """With a neighbour's id: news are due there."""
-    ASK = auto()
-    """A Want was not answered."""
-
-
-TimerName = tuple[Timer, NodeId | None]
 
 
 class Spread:
     """Have, Want and Records with every neighbour; `members` says what we hold."""
 
-    def __init__(self, members: Members, drops: dict[str, int]) -> None:
+    def __init__(self, members: Members, drops: dict[str, int], *, entropy: random.Random, now: float) -> None:
         self._members = members
         self._drops = drops
+        self._entropy = entropy
         self._neighbours: dict[NodeId, Neighbour] = {}
-        self._wanted: dict[NodeId, Wanted] = {}
         self._forwards: dict[NodeId, Pace] = {}
-        self._timers: Timers[TimerName] = Timers()
+        self._timers: Timers[tuple[Timer, NodeId]] = Timers()
         self._out: list[SendGossip] = []
+        self._asking = Asking(self._out, drops)
+        self.healing = Healing(members, self._out, drops, now=now)
+        self.refused: dict[NodeId, int] = {}
+        """Neighbour -> new ids of it that found no room."""
         self._synced = False
 
     @property
     def synced(self) -> bool:
         """A neighbour told us what it holds, and all of it that we lacked has come."""
-        return self._synced and not self._wanted
+        return self._synced and not self._asking
+
+    @property
+    def neighbours(self) -> dict[NodeId, Neighbour]:
+        """Those that we have sessions with."""
+        return self._neighbours
 
     def drain(self) -> Iterator[SendGossip]:
         """What is to be sent, oldest first."""
-        out, self._out = self._out, []
+        out = list(self._out)
+        self._out.clear()
         yield from out
 
     # -- neighbours ---------------------------------------------------------------------------------------------
 
     def up(self, peer: NodeId, *, now: float) -> None:
-        """A session with `peer` opened: tell it everything at once."""
+        """A session with `peer` opened: tell it everything at once, or compare."""
         before = self._neighbours.get(peer)
-        served = before.served if before else TokenBucket(depth=SERVED_BURST, rate=SERVED_RATE, now=now)
-        neighbour = self._neighbours[peer] = Neighbour(served)
-        neighbour.untold = {held.record.id: Untold(now) for held in self._members.all()}
-        self._tell(peer, now=now)
+        neighbour = self._neighbours[peer] = Neighbour(
+            before.served if before else TokenBucket(depth=SERVED_BURST, rate=SERVED_RATE, now=now),
+            before.listed if before else TokenBucket(depth=LISTED_BURST, rate=LISTED_RATE, now=now),
+        )
+        few = len(self._members) <= TELL_ALL
+        self.healing.up(peer, compare=not few, now=now)
+        if few:
+            neighbour.untold = {held.record.id: Untold(now) for held in self._members.all()}
+            self._tell(peer, now=now)
 
-    def down(self, peer: NodeId) -> None:
+    def down(self, peer: NodeId, *, now: float) -> None:
         """No session with `peer` is left."""
         self._neighbours.pop(peer, None)
         self._timers.clear((Timer.TELL, peer))
-        for node, wanted in list(self._wanted.items()):
-            if peer in wanted.sources:
-                wanted.sources.remove(peer)
-                if not wanted.sources:
-                    del self._wanted[node]
+        self.healing.down(peer)
+        self._asking.down(peer, now=now)
 
     # -- telling ------------------------------------------------------------------------------------------------
 
-    def announce(self, node: NodeId, known_to: tuple[NodeId, ...], *, own: bool = False, now: float) -> None:
-        """The record of `node` is new here: tell all neighbours but those that know."""
+    def announce(
+        self, node: NodeId, known_to: tuple[NodeId, ...], *, own: bool = False, refresh: bool = False, now: float
+    ) -> None:
+        """The record of `node` is new here, or but a `refresh`: tell all neighbours but those that know."""
         at = now if own else self._forward_at(node, now)
         for peer, neighbour in self._neighbours.items():
             before = neighbour.untold.get(node)
             if peer in known_to or (before and not before.tellings):
                 continue
-            if neighbour.slot is None or neighbour.slot < now:
-                neighbour.slot = neighbour.pace.at(now=now)
-            due = max(at, neighbour.slot)
+            due = max(at, self._slot(neighbour, refresh, now))
             neighbour.untold[node] = Untold(due)
             self._wake(peer, due)
+
+    def _slot(self, neighbour: Neighbour, refresh: bool, now: float) -> float:
+        """When a neighbour is told what comes now; refreshes take a random one, and join what is told before."""
+        if refresh:
+            most = min(REFRESH_MOST, REFRESH_SHARE * len(self._neighbours))
+            return now + GATHER + most * self._entropy.random()
+        if neighbour.slot is None or neighbour.slot < now:
+            neighbour.slot = neighbour.pace.at(now=now)
+        return neighbour.slot
 
     def _forward_at(self, node: NodeId, now: float) -> float:
         """When news of `node` may go on."""
@@ -160,13 +179,14 @@ class Spread:
     def _tell(self, peer: NodeId, *, now: float) -> None:
         """Send `peer` all news that are due, and plan the next telling."""
         neighbour = self._neighbours[peer]
+        again = TELL_AGAIN if len(self._neighbours) < MANY_NEIGHBOURS else ()
         entries: list[tuple[bytes, int]] = []
         for node, untold in list(neighbour.untold.items()):
             if untold.at > now:
                 continue
             entries.append((node, self._members.sequence(node)))
-            if untold.tellings < len(TELL_AGAIN):
-                untold.at = now + TELL_AGAIN[untold.tellings]
+            if untold.tellings < len(again):
+                untold.at = now + again[untold.tellings]
                 untold.tellings += 1
             else:
                 del neighbour.untold[node]
@@ -176,14 +196,20 @@ class Spread:
         if neighbour.untold:
             self._timers.set((Timer.TELL, peer), min(untold.at for untold in neighbour.untold.values()))
 
+    def hand_on(self, signed: bytes, known_to: tuple[NodeId, ...]) -> None:
+        """Send a farewell to all neighbours but those that know."""
+        for peer in self._neighbours:
+            if peer not in known_to:
+                self._out.append(SendGossip(peer, Records([signed])))
+
     def gone(self, node: NodeId) -> None:
         """Nobody is told of `node` any more."""
         for neighbour in self._neighbours.values():
             neighbour.untold.pop(node, None)
-        self._wanted.pop(node, None)
+        self._asking.gone(node)
         self._forwards.pop(node, None)
 
-    # -- asking -------------------------------------------------------------------------------------------------
+    # -- hearing ------------------------------------------------------------------------------------------------
 
     def have(self, peer: NodeId, entries: list[tuple[bytes, int]], *, now: float) -> None:
         """`peer` holds these: ask for what is newer, and note what it knows."""
@@ -191,8 +217,10 @@ class Spread:
         if neighbour is None:
             self._drop("gossip_without_session")
             return
+        if not neighbour.listed.take(len(entries), now=now):
+            self._drop("haves_too_many")
+            return
         room = self._members.room(peer, now=now)
-        asked: list[bytes] = []
         strangers = 0
         for raw, sequence in entries:
             node = NodeId(raw)
@@ -202,12 +230,16 @@ class Spread:
                 self._knows(peer, neighbour, node, sequence < held, now)
             elif held >= 0 or strangers < room:
                 strangers += held < 0
-                if self._want(peer, node, sequence, now):
-                    asked.append(node)
+                self._asking.rumour(peer, node, sequence)
             else:
-                self._drop("introduced_too_many")
-        self._ask(peer, asked)
+                self.refuse(peer)
+        self._asking.ask(peer, now=now)
         self._synced = True
+
+    def refuse(self, peer: NodeId) -> None:
+        """A new id that `peer` brings finds no room."""
+        self._drop("introduced_too_many")
+        self.refused[peer] = self.refused.get(peer, 0) + 1
 
     def _knows(self, peer: NodeId, neighbour: Neighbour, node: NodeId, older: bool, now: float) -> None:
         """`peer` told what we hold already; an `older` one it shall hear of, once."""
@@ -216,55 +248,13 @@ class Spread:
         else:
             neighbour.untold.pop(node, None)
 
-    def _want(self, peer: NodeId, node: NodeId, sequence: int, now: float) -> bool:
-        """Note that `peer` has it; True if it is to be asked now."""
-        wanted = self._wanted.get(node)
-        if wanted is not None and sequence <= wanted.sequence:
-            if peer not in wanted.sources:
-                wanted.sources.append(peer)
-            return False
-        if wanted is None and len(self._wanted) >= MAX_RECORDS:
-            self._drop("wants_full")
-            return False
-        self._wanted[node] = Wanted(sequence, now + ASK_AGAIN[0], [peer])
-        self._wake_asking(now + ASK_AGAIN[0])
-        return True
-
-    def _wake_asking(self, at: float) -> None:
-        planned = self._timers.get((Timer.ASK, None))
-        if planned is None or at < planned:
-            self._timers.set((Timer.ASK, None), at)
-
-    def _ask(self, peer: NodeId, ids: list[bytes]) -> None:
-        for start in range(0, len(ids), WANT_CHUNK):
-            self._out.append(SendGossip(peer, Want(ids[start : start + WANT_CHUNK])))
-
-    def _ask_again(self, *, now: float) -> None:
-        """Repeat what was not answered, of the next one that has it."""
-        again: dict[NodeId, list[bytes]] = {}
-        for node, wanted in list(self._wanted.items()):
-            if wanted.at > now:
-                continue
-            wanted.askings += 1
-            if wanted.askings >= len(ASK_AGAIN):
-                del self._wanted[node]
-                continue
-            wanted.sources.append(wanted.sources.pop(0))
-            wanted.at = now + ASK_AGAIN[wanted.askings]
-            again.setdefault(wanted.sources[0], []).append(node)
-        for peer, ids in again.items():
-            self._ask(peer, ids)
-        if self._wanted:
-            self._timers.set((Timer.ASK, None), min(wanted.at for wanted in self._wanted.values()))
-
-    def came(self, peer: NodeId, node: NodeId, sequence: int) -> None:
+    def came(self, peer: NodeId, node: NodeId, sequence: int, *, now: float) -> None:
         """`peer` sent the record of `node`."""
         neighbour = self._neighbours.get(peer)
         if neighbour and sequence >= self._members.sequence(node):
             neighbour.untold.pop(node, None)
-        wanted = self._wanted.get(node)
-        if wanted and sequence >= wanted.sequence:
-            del self._wanted[node]
+        self._asking.came(node, sequence)
+        self._asking.ask(peer, now=now)
 
     def remind(self, peer: NodeId, node: NodeId, *, now: float) -> None:
         """`peer` has an older record of `node` than we know of: tell it, once."""
@@ -304,15 +294,16 @@ class Spread:
 
     def next_timeout(self) -> float | None:
         """When something is due."""
-        return self._timers.next()
+        moments = (self._timers.next(), self._asking.next_timeout(), self.healing.next_timeout())
+        return min((at for at in moments if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
-        """Tell and ask what is due."""
-        for timer, peer in self._timers.expired(now):
-            if timer is Timer.ASK:
-                self._ask_again(now=now)
-            elif peer in self._neighbours:
+        """Tell, ask and compare what is due."""
+        for _, peer in self._timers.expired(now):
+            if peer in self._neighbours:
                 self._tell(peer, now=now)
+        self._asking.handle_timeout(now=now)
+        self.healing.handle_timeout(now=now)
 
     def tidy(self, *, now: float) -> None:
         """Forget budgets that are full again."""

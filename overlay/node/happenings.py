@@ -12,7 +12,7 @@ from overlay.gossip import facts as gossip_told
 from overlay.gossip.record import RecordEndpoint, RecordLink
 from overlay.gossip.records import decode
 from overlay.node import events as node
-from overlay.node.circle import Circle
+from overlay.node.circle import Circle, is_far
 from overlay.node.commands import Configure, StoreAddress, StorePeers, StoreTickets
 from overlay.node.nat import to_word
 from overlay.node.outbound import Outbound
@@ -80,6 +80,8 @@ class Happenings:
             gossip.MemberGone: self._member_gone,
             gossip.Conflict: self._conflict,
             gossip.ConflictOver: self._conflict_over,
+            gossip.MemberQuiet: self._member_quiet,
+            gossip.RootChanged: self._root_changed,
         }
 
     def take(self, event: Any, *, now: float) -> None:
@@ -228,6 +230,8 @@ class Happenings:
         self._depart(event.peer, left=False, now=now)
 
     def _refused(self, event: paths.Refused, *, now: float) -> None:
+        if self._rooms.chosen is not None:
+            self._rooms.gossip.tell(gossip_told.Quiet(event.peer), now=now)
         self._circle.failed(event.peer, now=now)
 
     def _depart(self, peer: NodeId, *, left: bool, now: float) -> None:
@@ -342,6 +346,9 @@ class Happenings:
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
             self._rooms.out.append(port.PutRoute(address, event.peer))
+        if self._rooms.chosen is not None:
+            # It says something new, to whomever.
+            self._rooms.departed.pop(event.record.id, None)
 
     def _address_unbound(self, event: gossip.AddressUnbound, *, now: float) -> None:
         for address in _packed(event.address):
@@ -362,10 +369,18 @@ class Happenings:
             "duplicate_id": "Delete the state folder on one of the two devices: they share one identity.",
         }
         self._rooms.problems.found(event.code, event.text, fixes.get(event.code, ""), now=now)
+    def _member_quiet(self, event: gossip.MemberQuiet, *, now: float) -> None:
+        if is_far(self._rooms, event.peer, now=now):
+            self._depart(event.peer, left=False, now=now)
+
+    def _root_changed(self, event: gossip.RootChanged, *, now: float) -> None:
+        self._rooms.paths.tell(paths_told.RootChanged(event.root), now=now)
+
 
     def _conflict_over(self, event: gossip.ConflictOver, *, now: float) -> None:
         self._rooms.problems.over(event.code)
 
+            "identity_flood": "Unless a large network is joining this one, change the secret: somebody abuses it.",
 
 def _packed(*addresses: str) -> tuple[bytes, ...]:
     return tuple(ipaddress.ip_address(address).packed for address in addresses if address)

@@ -39,8 +39,8 @@ class Inbound:
         self._settle = settle
         self._gone_words = TokenBucket(depth=GONE_DEPTH, rate=GONE_RATE, now=rooms.started)
         self._kinds: dict[type[said.Message], Callable[..., None]] = {
-            said.Ping: self._to_paths,
-            said.Pong: self._to_paths,
+            said.Ping: self._rooted,
+            said.Pong: self._rooted,
             said.Challenge: self._to_paths,
             said.Answer: self._to_paths,
             said.Report: self._to_paths,
@@ -50,12 +50,14 @@ class Inbound:
             said.CircuitOpened: self._circuit,
             said.CircuitRefused: self._circuit,
             said.CircuitGone: self._circuit,
+            said.Buckets: self._buckets,
             said.Have: self._have,
             said.Want: self._want,
             said.Records: self._records,
             said.Rekey: self._rekey,
             said.Rekeyed: self._rekey,
             said.Leave: self._leave,
+            said.Unheard: self._unheard,
             said.Signal: self._signal,
             said.Heard: self._vouched,
         }
@@ -159,12 +161,23 @@ class Inbound:
             return
         self._rooms.paths.tell(paths.MessageHeard(peer, where, size, message), now=now)
 
+    def _rooted(self, peer: NodeId, where: Where, size: int, message: said.Ping | said.Pong, *, now: float) -> None:
+        """A message about ways that also says what its sender holds."""
+        self._to_paths(peer, where, size, message, now=now)
+        self._rooms.gossip.tell(gossip.RootHeard(peer, message.root), now=now)
+
     def _carried(self, peer: NodeId, where: Where, size: int, message: said.Carried, *, now: float) -> None:
         fact = relay.CarryAsked(peer, NodeId(message.to), NodeId(message.sender), message.payload, message.hops)
         self._rooms.relay.tell(fact, now=now)
 
     def _circuit(self, peer: NodeId, where: Where, size: int, message: relay.CircuitTalk, *, now: float) -> None:
         self._rooms.relay.tell(relay.CircuitMessage(peer, message), now=now)
+
+    def _buckets(self, peer: NodeId, where: Where, size: int, message: said.Buckets, *, now: float) -> None:
+        self._rooms.gossip.tell(gossip.BucketsReceived(peer, message.hashes), now=now)
+
+    def _unheard(self, peer: NodeId, where: Where, size: int, message: said.Unheard, *, now: float) -> None:
+        self._rooms.gossip.tell(gossip.UnheardReceived(peer, message.entries), now=now)
 
     def _have(self, peer: NodeId, where: Where, size: int, message: said.Have, *, now: float) -> None:
         self._rooms.gossip.tell(gossip.HaveReceived(peer, message.entries), now=now)

@@ -37,6 +37,8 @@ class Dialling:
         self._proving = proving
         self._dials = Dials()
         self._nobody = False
+        self._aimed: dict[Link, NodeId] = {}
+        """Dials that records brought about, and at whom."""
 
     # --- given addresses ---
 
@@ -189,6 +191,9 @@ class Dialling:
             self._board.timers.set((Timer.NOBODY, None), now + NOBODY_AFTER)
         if peer.known:
             self.reach_soon(peer, now=now)
+        else:
+            for link in [link for link, node in self._aimed.items() if node == peer.node]:
+                self.stop_dial(link, now=now)
 
     # --- members ---
 
@@ -243,11 +248,13 @@ class Dialling:
                 self._dial(peer, Direct(via, endpoint), now=now)
 
     def _dial(self, peer: Peer, link: Link, *, now: float) -> None:
+        self._aimed[link] = peer.node
         self._board.out.append(do.Dial(link, peer.node))
         self._board.timers.set((Timer.STOP_DIAL, link), now + STOP_AFTER)
 
     def stop_dial(self, link: Link, *, now: float) -> None:
         """A record alone gets no more packets out of us."""
+        self._aimed.pop(link, None)
         self._board.out.append(do.DropDial(link))
 
     def redial(self, peer: Peer, *, now: float) -> None:

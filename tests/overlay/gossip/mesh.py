@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from overlay.gossip.events import Event
 from overlay.gossip.facts import (
+    BucketsReceived,
     Fact,
     FirstDial,
     HaveReceived,
@@ -14,13 +15,14 @@ from overlay.gossip.facts import (
     RecordsReceived,
     SessionDown,
     SessionUp,
+    UnheardReceived,
     WantReceived,
 )
 from overlay.gossip.gossip import Gossip
 from overlay.identity import Identity, NetworkKeys, network_keys
 from overlay.values import NodeId
 from overlay.wire.codec import decode_message, encode_message
-from overlay.wire.messages import Have, Message, Records, Want
+from overlay.wire.messages import Buckets, Have, Message, Records, Unheard, Want
 
 NETWORK = network_keys("home", bytes(32))
 
@@ -65,6 +67,10 @@ def as_fact(sender: NodeId, message: Message) -> Fact:
             return WantReceived(sender, message.ids)
         case Records():
             return RecordsReceived(sender, message.records)
+        case Buckets():
+            return BucketsReceived(sender, message.hashes)
+        case Unheard():
+            return UnheardReceived(sender, message.entries)
     raise AssertionError(message)
 
 

@@ -17,6 +17,7 @@ from overlay.gossip.events import (
     ConflictOver,
     MemberChanged,
     OwnRecordIssued,
+    RootChanged,
 )
 from overlay.gossip.facts import FirstDial, Heard, MemberLeft, NoPeers, Remembered, SessionUp
 from overlay.gossip.gossip import Gossip
@@ -59,7 +60,7 @@ def test_without_peers_an_address_is_claimed_at_once() -> None:
 def test_a_remembered_address_is_claimed_at_once() -> None:
     room = gossip(identity(1), remembered=SHARED)
     assert room.own.ipv4 == SHARED
-    assert [type(event) for event in room.events()] == [AddressClaimed, OwnRecordIssued]
+    assert [type(event) for event in room.events()] == [AddressClaimed, OwnRecordIssued, RootChanged]
 
 
 def test_a_remembered_address_of_another_network_is_not() -> None:
