@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from overlay.dataplane import port
 from overlay.gossip.record import Record
@@ -37,6 +37,16 @@ MOST_ROUNDS = 1000
 """Rounds of settling after one input; more would be a loop between rooms: counted, and left for the next input."""
 
 
+class Timed(Protocol):
+    """A part of the node that waits for moments."""
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` wants to be called."""
+
+    def handle_timeout(self, *, now: float) -> None:
+        """Do what is due."""
+
+
 class Node:
     """A whole node: an edge machine."""
 
@@ -49,6 +59,11 @@ class Node:
         self._happenings = Happenings(self._rooms, self._outbound, self._circle)
         self._farewell = Farewell(self._rooms, self._outbound)
         self._outside = Outside(self._rooms, self._outbound, self._farewell, self._trace)
+        rooms, happenings = self._rooms, self._happenings
+        self._timed: tuple[Timed, ...] = (
+            *(rooms.session, rooms.relay, rooms.paths, rooms.gossip),
+            *(self._circle, happenings.rerouting, self._trace, self._farewell),
+        )
         self._outside.start(now=now)
         self._settle(now=now)
 
@@ -72,17 +87,14 @@ class Node:
         """When `handle_timeout` wants to be called."""
         if self._rooms.left:
             return None
-        rooms = self._rooms
-        timed = (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._trace, self._farewell)
-        moments = [each.next_timeout() for each in timed]
+        moments = [each.next_timeout() for each in self._timed]
         return min((at for at in moments if at is not None), default=None)
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
         if self._rooms.left:
             return
-        rooms = self._rooms
-        for each in (rooms.session, rooms.relay, rooms.paths, rooms.gossip, self._circle, self._trace, self._farewell):
+        for each in self._timed:
             at = each.next_timeout()
             if at is not None and at <= now:
                 each.handle_timeout(now=now)

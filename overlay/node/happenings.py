@@ -12,12 +12,13 @@ from overlay.gossip import facts as gossip_told
 from overlay.gossip.record import RecordEndpoint, RecordLink
 from overlay.gossip.records import decode
 from overlay.node import events as node
-from overlay.node.circle import Circle, is_far
+from overlay.node.circle import Circle
 from overlay.node.commands import Configure, StoreAddress, StorePeers, StoreTickets
 from overlay.node.nat import to_word
 from overlay.node.outbound import Outbound
-from overlay.node.relays import links_now, relay_refused
+from overlay.node.relays import relay_refused
 from overlay.node.report import path_of
+from overlay.node.rerouting import Rerouting
 from overlay.node.rooms import Departed, Owner, Rooms
 from overlay.paths import events as paths
 from overlay.paths import facts as paths_told
@@ -42,6 +43,7 @@ class Happenings:
         self._rooms = rooms
         self._outbound = outbound
         self._circle = circle
+        self.rerouting = Rerouting(rooms, self._say_self, now=rooms.started)
         self._handlers: dict[type, Callable[..., None]] = {
             session.SessionOpened: self._session_opened,
             session.OpenKeyReady: self._open_key,
@@ -80,8 +82,6 @@ class Happenings:
             gossip.MemberGone: self._member_gone,
             gossip.Conflict: self._conflict,
             gossip.ConflictOver: self._conflict_over,
-            gossip.MemberQuiet: self._member_quiet,
-            gossip.RootChanged: self._root_changed,
         }
 
     def take(self, event: Any, *, now: float) -> None:
@@ -230,8 +230,6 @@ class Happenings:
         self._depart(event.peer, left=False, now=now)
 
     def _refused(self, event: paths.Refused, *, now: float) -> None:
-        if self._rooms.chosen is not None:
-            self._rooms.gossip.tell(gossip_told.Quiet(event.peer), now=now)
         self._circle.failed(event.peer, now=now)
 
     def _depart(self, peer: NodeId, *, left: bool, now: float) -> None:
@@ -262,9 +260,12 @@ class Happenings:
                 self._outbound.install_forward(forward)
 
     def _self_view(self, event: paths.SelfViewChanged, *, now: float) -> None:
+        self._say_self(now=now)
+
+    def _say_self(self, *, now: float) -> None:
         rooms = self._rooms
         endpoints = tuple(RecordEndpoint(str(each), kind) for each, kind in rooms.paths.own_endpoints())
-        links = tuple(RecordLink(peer, cost) for peer, cost in links_now(rooms, now=now))
+        links = tuple(RecordLink(peer, cost) for peer, cost in self.rerouting.links(now=now))
         nat = to_word(rooms.paths.punching.profile)
         rooms.gossip.tell(gossip_told.SelfChanged(endpoints, links, rooms.relay_on, nat), now=now)
 
@@ -337,7 +338,9 @@ class Happenings:
                 self._rooms.drop("record_endpoint")
         self._rooms.faces[event.record.id] = (event.name, event.record)
         links = tuple((link.node, link.cost) for link in event.record.links)
-        self._rooms.roads.learn(event.record.id, links, relay=event.record.relay)
+        if self._rooms.roads.learn(event.record.id, links, relay=event.record.relay):
+            self._rooms.relay.tell(relay_told.RoutesChanged(event.record.id), now=now)
+            self.rerouting.stale(now=now)
         self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
         if event.first:
             self._circle.stale(now=now)
@@ -346,9 +349,6 @@ class Happenings:
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
             self._rooms.out.append(port.PutRoute(address, event.peer))
-        if self._rooms.chosen is not None:
-            # It says something new, to whomever.
-            self._rooms.departed.pop(event.record.id, None)
 
     def _address_unbound(self, event: gossip.AddressUnbound, *, now: float) -> None:
         for address in _packed(event.address):
@@ -369,18 +369,10 @@ class Happenings:
             "duplicate_id": "Delete the state folder on one of the two devices: they share one identity.",
         }
         self._rooms.problems.found(event.code, event.text, fixes.get(event.code, ""), now=now)
-    def _member_quiet(self, event: gossip.MemberQuiet, *, now: float) -> None:
-        if is_far(self._rooms, event.peer, now=now):
-            self._depart(event.peer, left=False, now=now)
-
-    def _root_changed(self, event: gossip.RootChanged, *, now: float) -> None:
-        self._rooms.paths.tell(paths_told.RootChanged(event.root), now=now)
-
 
     def _conflict_over(self, event: gossip.ConflictOver, *, now: float) -> None:
         self._rooms.problems.over(event.code)
 
-            "identity_flood": "Unless a large network is joining this one, change the secret: somebody abuses it.",
 
 def _packed(*addresses: str) -> tuple[bytes, ...]:
     return tuple(ipaddress.ip_address(address).packed for address in addresses if address)

@@ -218,7 +218,8 @@ class Outbound:
         self._rooms.relay.tell(relay_told.CircuitWanted(command.peer, command.relay), now=now)
 
     def _drop_circuit(self, command: paths.DropCircuit, *, now: float) -> None:
-        self._rooms.relay.tell(relay_told.CircuitUnwanted(command.peer, command.relay), now=now)
+        ended = relay_told.CircuitUnwanted if command.spare else relay_told.CircuitFailed
+        self._rooms.relay.tell(ended(command.peer, command.relay), now=now)
 
     def _use_routes(self, command: paths.UseRoutes, *, now: float) -> None:
         ways = tuple(

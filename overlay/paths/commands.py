@@ -47,6 +47,8 @@ class DropCircuit(Struct, frozen=True):
 
     peer: NodeId
     relay: NodeId
+    spare: bool = False
+    """It carries well and is not needed: nothing is held against that relay."""
 
 
 class SendOn(Struct, frozen=True):
