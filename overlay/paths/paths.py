@@ -329,19 +329,21 @@ class Paths:
         self._upkeep.session_up(peer, now=now)
         if fact.anew:
             self._punching.peer_anew(peer.node, now=now)
+        # One that started again cannot answer what was asked under the keys of before.
+        ask = self._proving.ask_anew if fact.anew else self._proving.ask
         met: Way | None = None
         if isinstance(fact.link, Direct):
             met = self._board.fresh_way(peer, fact.link) or peer.way(fact.link, fact.label)
             met.routable, met.candidate = True, False
             met.dialled = met.dialled or fact.dialled
             met.heard(now=now)
-            self._proving.ask(peer, met, now=now)
+            ask(peer, met, now=now)
         elif fact.dialled and fact.link.relay not in peer.ways:
             self._board.out.append(do.WantCircuit(peer.node, fact.link.relay))
         self._proving.doubt_others(peer, met, anew=fact.anew, now=now)
         for where, way in list(peer.ways.items()):
             if not isinstance(where, Direct):
-                self._proving.ask(peer, way, now=now)
+                ask(peer, way, now=now)
         self._proving.try_endpoints(peer, now=now)
         self._board.settle(peer, now=now)
         if fact.anew and not peer.current:
