@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from overlay.identity import network_keys
 from overlay.node.facts import WallClockJumped
 from overlay.shell.virtual import VirtualNode, remembered
+from punch.sim import Link
 from punch.sim.host import Datagram
 from punch.sim.model import NatModel
-from tests.kit.village import Village
+from tests.kit.village import Village, packet
 
 HANDSHAKE = 4
 M1, R1, R2 = 1, 5, 6
@@ -33,6 +34,11 @@ def restart(village: Village, name: str, *peers: str, **where: Any) -> None:
     gone = village.crash(name)
     village.world.run_for(1.0)
     village.join(name, *peers, **where, **disk(gone))
+
+
+def village_address(village: Village, node: VirtualNode) -> str | None:
+    """The overlay address of a node."""
+    return node.snapshot(now=village.world.now).self.ipv4
 
 
 def tokens(village: Village) -> int:
@@ -69,6 +75,27 @@ def test_a_restart_is_back_within_two_round_trips_by_tickets_alone(given: bool) 
         assert kinds(seen).count(R2) >= 1
         assert tokens(village) == 0
         assert "resume_unknown" not in drops(village)
+
+
+def test_where_the_links_are_short_a_relayed_packet_passes_both_ways_at_once() -> None:
+    village = Village(12, link=Link(delay=0.0002))
+    with village.world as world:
+        village.trio()
+        address = world.addresses("ann")[0]
+        gone = village.crash("ann")
+        world.run_for(1.0)
+        ann, bob = village.join("ann", "vps", address=address, **disk(gone)), village.nodes["bob"]
+        village.part("ann", "bob")
+        began, came = world.now, [0, 0]
+        for _ in range(50):
+            for node, (source, target) in ((ann, (ann, bob)), (bob, (bob, ann))):
+                addresses = [str(village_address(village, each)) for each in (source, target)]
+                node.send(packet(*addresses), now=world.now)
+            world.run_for(0.002)
+            came = [came[k] + len(node.received()) for k, node in enumerate((ann, bob))]
+            if all(came):
+                break
+        assert world.now - began < 0.05
 
 
 def test_behind_nats_over_the_relay_too() -> None:
