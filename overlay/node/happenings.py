@@ -12,7 +12,7 @@ from overlay.gossip import facts as gossip_told
 from overlay.gossip.record import RecordEndpoint, RecordLink
 from overlay.gossip.records import decode
 from overlay.node import events as node
-from overlay.node.circle import Circle
+from overlay.node.circle import Circle, is_far
 from overlay.node.commands import Configure, StoreAddress, StorePeers, StoreTickets
 from overlay.node.nat import to_word
 from overlay.node.outbound import Outbound
@@ -80,6 +80,8 @@ class Happenings:
             gossip.AddressBound: self._address_bound,
             gossip.AddressUnbound: self._address_unbound,
             gossip.MemberGone: self._member_gone,
+            gossip.MemberQuiet: self._member_quiet,
+            gossip.RootChanged: self._root_changed,
             gossip.Conflict: self._conflict,
             gossip.ConflictOver: self._conflict_over,
         }
@@ -228,6 +230,8 @@ class Happenings:
     def _peer_silent(self, event: paths.PeerSilent, *, now: float) -> None:
         self._circle.failed(event.peer, now=now)
         self._depart(event.peer, left=False, now=now)
+        if self._rooms.chosen is not None:
+            self._rooms.gossip.tell(gossip_told.Quiet(event.peer), now=now)
 
     def _refused(self, event: paths.Refused, *, now: float) -> None:
         self._circle.failed(event.peer, now=now)
@@ -342,6 +346,9 @@ class Happenings:
             self._rooms.relay.tell(relay_told.RoutesChanged(event.record.id), now=now)
             self.rerouting.stale(now=now)
         self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
+        if self._rooms.chosen is not None:
+            # It says something new, to whomever.
+            self._rooms.departed.pop(event.record.id, None)
         if event.first:
             self._circle.stale(now=now)
             self._store()
@@ -362,10 +369,18 @@ class Happenings:
         self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
         self._store()
 
+    def _member_quiet(self, event: gossip.MemberQuiet, *, now: float) -> None:
+        if is_far(self._rooms, event.peer, now=now):
+            self._depart(event.peer, left=False, now=now)
+
+    def _root_changed(self, event: gossip.RootChanged, *, now: float) -> None:
+        self._rooms.paths.tell(paths_told.RootChanged(event.root), now=now)
+
     def _conflict(self, event: gossip.Conflict, *, now: float) -> None:
         fixes = {
             "address_conflict": "Give one of the two devices another address with --ip.",
             "name_conflict": "Give this device another name with --name.",
+            "identity_flood": "Unless a large network is joining this one, change the secret: somebody abuses it.",
             "duplicate_id": "Delete the state folder on one of the two devices: they share one identity.",
         }
         self._rooms.problems.found(event.code, event.text, fixes.get(event.code, ""), now=now)

@@ -228,8 +228,11 @@ class Outbound:
                 route.endpoint,
                 route.label,
                 route.size,
-                route.size - wire.HEADER_SIZE - LARGEST_TAG if route.small else port.FULL_ENVELOPE,
+                route.size - wire.HEADER_SIZE - LARGEST_TAG
+                if route.small
+                else min(route.limit or port.FULL_ENVELOPE, port.FULL_ENVELOPE),
                 route.watch,
+                route.parity,
             )
             for route in command.routes
         )
