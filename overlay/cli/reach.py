@@ -90,7 +90,7 @@ def tried_words(peer: Json, *, enabled: bool) -> str:
 
 def progress(punch: Json) -> str:
     """`61 of 1,750 ports`, or as much of it as there is."""
-    if punch["planned"]:
+    if punch["planned"] >= max(1, punch["probes"]):
         return f"{punch['probes']:,} of {punch['planned']:,} ports"
     strategy = clean(strategy_words(punch["strategy"]))
     return f"{strategy}, {punch['probes']:,} packets" if strategy else f"{punch['probes']:,} packets"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from overlay.cli.reach import nat_axes, nat_brief, nat_label, nat_sentence
+from overlay.cli.reach import nat_axes, nat_brief, nat_label, nat_sentence, progress
 from tests.overlay.control.fake import peer
 
 
@@ -65,3 +65,11 @@ def test_axes_that_are_not_decided_say_so() -> None:
         "filtering",
         "allocation",
     ]
+
+
+@pytest.mark.parametrize(
+    ("planned", "probes", "words"),
+    [(1750, 61, "61 of 1,750 ports"), (1, 10, "sending at once, 10 packets"), (0, 3, "sending at once, 3 packets")],
+)
+def test_progress_never_says_more_than_all(planned: int, probes: int, words: str) -> None:
+    assert progress({"planned": planned, "probes": probes, "strategy": "simultaneous"}) == words
