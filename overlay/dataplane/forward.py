@@ -67,6 +67,9 @@ class Forward:
         if outlet is None or address is None:
             self._tables.drop("circuit_blocked")
             return
+        if not self._tables.ration.takes(circuit.command.source, stop - at, now=now):
+            self._tables.drop("relay_rate", -(-(stop - at) // size))
+            return
         plain: list[Ancillary] = list(outlet.source)
         segmented: list[Ancillary] = [*plain, (SOL_UDP, UDP_SEGMENT, size.to_bytes(2, "little"))]
         try:

@@ -1,7 +1,7 @@
 """What the hall says to the data plane and hears from it.
 
 hall  -- PutKeys DropKeys PutLabel DropLabel PutRoute DropRoute PutWay PutOffloads DropPeer
-          PutCircuit DropCircuit PutSelf DropWaiting  -->  tables
+          PutCircuit DropCircuit LimitCarried PutSelf DropWaiting  -->  tables
 hall  <--    TrafficWaiting TrafficBegan CameFrom LossSeen CounterSpent    --  mover
 hall  <--    counters(): PeerCounters by peer, drops by reason;  pulses(): who was sent to of late    (pulled)
 """
@@ -133,6 +133,13 @@ class DropCircuit(Struct, frozen=True):
     label: Label
 
 
+class LimitCarried(Struct, frozen=True):
+    """Carry at most this much for others, all circuits together; until told, there is no limit."""
+
+    rate: int
+    """Bytes a second; 0: no limit."""
+
+
 class DropWaiting(Struct, frozen=True):
     """Discard what is held for `peer`: no way was found. TrafficWaiting is told again on the next packet."""
 
@@ -153,6 +160,7 @@ Command = (
     | PutCircuit
     | DropCircuit
     | DropWaiting
+    | LimitCarried
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from overlay.dataplane import port
 from overlay.dataplane.edges import Outlet
+from overlay.dataplane.ration import Ration
 from overlay.dataplane.rows import Circuit, Lane, Link, Peer
 from overlay.values import NodeId
 from punch.values import SocketId
@@ -30,6 +31,7 @@ DROPS = {
     "frame_type": "a datagram that is no frame of ours",
     "label_unknown": "a data frame whose label is nobody's",
     "circuit_source": "a frame on a circuit that came from somewhere else",
+    "relay_rate": "a carried frame beyond what this node carries for others",
     "circuit_blocked": "a carried frame the kernel would not take now",
     "epoch_unknown": "a data frame under a key we do not have",
     "slice_header": "a slice whose header no slice may have",
@@ -70,6 +72,8 @@ class Tables:
         """To be told to the hall, oldest first."""
         self.released: deque[Peer] = deque()
         """Peers that became ready with packets held."""
+        self.ration = Ration()
+        """How much is carried for others."""
         self.held_bytes = 0
         self.version = 0
         """Counts changes: what a mover found out from the tables holds as long as this does."""
@@ -87,6 +91,7 @@ class Tables:
             port.PutCircuit: self._put_circuit,
             port.DropCircuit: self._drop_circuit,
             port.DropWaiting: self._drop_waiting,
+            port.LimitCarried: lambda command: self.ration.limit(command.rate),
         }
 
     def apply(self, command: port.Command) -> None:

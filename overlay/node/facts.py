@@ -44,6 +44,8 @@ class PolicyChanged(Struct, frozen=True):
     advertise: tuple[str, ...]
     punch: PunchConfig = PunchConfig()
     stun: StunConfig = StunConfig()
+    max_mbit: int = 0
+    """As in Setup."""
 
 
 class PunchAsked(Struct, frozen=True):

@@ -17,6 +17,7 @@ from overlay.relay import facts as relay
 from overlay.session import facts as session
 from overlay.values import Direct, NodeId
 
+BYTES_PER_MBIT = 125_000
 DAY = 86_400.0
 """Seconds a departed member stays listed (contract)."""
 
@@ -72,6 +73,10 @@ class Outside:
             rooms.gossip.tell(gossip.Remembered(list(setup.records)), now=now)
         rooms.gossip.tell(gossip.FirstDial() if setup.peers or setup.endpoints else gossip.NoPeers(), now=now)
         self._given = (setup.peers, setup.advertise)
+        self._limit_carried(setup.max_mbit)
+
+    def _limit_carried(self, max_mbit: int) -> None:
+        self._rooms.out.append(port.LimitCarried(max_mbit * BYTES_PER_MBIT))
 
     def _socket(self, fact: told.SocketOpened | told.SocketFailed | told.SocketClosed, *, now: float) -> None:
         self._rooms.paths.tell(fact, now=now)
@@ -95,6 +100,7 @@ class Outside:
     def _policy(self, fact: told.PolicyChanged, *, now: float) -> None:
         self._rooms.relay_on = fact.relay
         self._rooms.relay.tell(relay.PolicyChanged(fact.relay), now=now)
+        self._limit_carried(fact.max_mbit)
         self._rooms.paths.tell(paths.PeersGiven(fact.peers, (), fact.advertise), now=now)
         self._rooms.paths.tell(paths.PunchPolicy(fact.punch, fact.stun), now=now)
         self._rooms.stun = fact.stun

@@ -113,6 +113,7 @@ class _Run:
             holders=memory.holders,
             tickets=memory.tickets,
             relay=config.relay.enabled,
+            max_mbit=config.relay.max_mbit,
             punch=config.punch,
             stun=config.stun,
             ciphers=best_ciphers(),
@@ -206,7 +207,10 @@ class _Run:
             _LOG.warning("the config was not reread: %s", error.text)
             return
         advertise = await advertised(config.node.advertise)
-        self._loop.tell(told.PolicyChanged(config.relay.enabled, config.peers, advertise, config.punch, config.stun))
+        relay = config.relay
+        self._loop.tell(
+            told.PolicyChanged(relay.enabled, config.peers, advertise, config.punch, config.stun, relay.max_mbit)
+        )
         self._say(Line("reloaded", "the config was reread"))
 
     async def _watch_addresses(self) -> None:
