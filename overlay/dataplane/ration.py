@@ -54,6 +54,8 @@ class Ration:
         share = self._shares.get(source)
         if share is None and len(self._shares) < MOST_SHARES:
             share = self._shares[source] = TokenBucket(depth=self._total.depth, rate=self.rate, now=now)
+            # Whoever begins finds no more of the burst than is its part: the others' is not spent for it.
+            share.take(share.depth - share.depth / len(self._shares), now=now)
             gone.append(source)
         if share is not None:
             self._seen[source] = now
