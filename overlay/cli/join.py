@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import structs
 
 from overlay.cli.argv import hide
 from overlay.cli.detach import Report, detach
@@ -153,6 +154,12 @@ def _reload(given: Sources) -> Callable[[], Config]:
 
 def _run(launch: Launch, report: Report | None) -> int:
     """Run the node; what keeps it from coming up goes to the parent of `-d` too."""
+    from overlay.shell.stretching import Stretching
+
+    # In its thread while the shell is imported: each takes as long as the other.
+    stretching = Stretching(launch.config.network, launch.secret)
+    launch = structs.replace(launch, stretched=stretching.result)
+
     from overlay import logs
     from overlay.shell.run import main
 

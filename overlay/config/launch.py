@@ -39,5 +39,7 @@ class Launch(Struct, frozen=True, kw_only=True):
     announce: Announce
     port_asked: bool
     """A person named the port: it does not give way when it is in use."""
+    stretched: Callable[[], bytes] | None = None
+    """Waits for the stretched secret, which is being made; None: nobody began."""
     debug_keys: Path | None = None
     """Where session and data keys are written as they are made, for the dissector; None: nowhere, as it should be."""

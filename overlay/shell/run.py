@@ -20,7 +20,7 @@ from overlay.config.schema import Config
 from overlay.control.server import ControlSocket
 from overlay.dataplane.turns import TurnsLoop
 from overlay.errors import OverlayError
-from overlay.identity import Identity, NetworkKeys, network_keys, stretch
+from overlay.identity import Identity, NetworkKeys, network_keys
 from overlay.node import events as happened
 from overlay.node import facts as told
 from overlay.node.core import Node
@@ -32,6 +32,7 @@ from overlay.shell.keylog import KeyLog
 from overlay.shell.loop import Loop, clock
 from overlay.shell.names import advertised, own_label
 from overlay.shell.storage import Memory, Storage
+from overlay.shell.stretching import Stretching
 from overlay.shell.wiring import Wires
 from overlay.shell.words import Journal, Line, address_words
 from punch.driver.network import gateway
@@ -81,7 +82,7 @@ class _Run:
         seed, memory = storage.seed(), storage.memory()
         found: dict[str, Any] = {}
         async with anyio.create_task_group() as starting:
-            starting.start_soon(_keys, found, config.network, launch.secret)
+            starting.start_soon(_keys, found, launch)
             starting.start_soon(_addresses, found)
             wires = Wires(config, port_asked=launch.port_asked, clock=clock)
         try:
@@ -251,9 +252,10 @@ def _new_node(setup: Setup) -> Node:
     return Node(setup, keygen=secrets.token_bytes, entropy=random.SystemRandom(), now=clock())
 
 
-async def _keys(found: dict[str, Any], network: str, secret: str) -> None:
-    stretched = await anyio.to_thread.run_sync(stretch, network, secret)
-    found["keys"] = network_keys(network, stretched)
+async def _keys(found: dict[str, Any], launch: Launch) -> None:
+    network = launch.config.network
+    stretched = launch.stretched or Stretching(network, launch.secret).result
+    found["keys"] = network_keys(network, await anyio.to_thread.run_sync(stretched))
 
 
 async def _addresses(found: dict[str, Any]) -> None:
