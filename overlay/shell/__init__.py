@@ -5,5 +5,6 @@ storage    identity and memory on disk           addresses  this host's addresse
 names      what a host is called; resolving      answers    what commands ask over the control socket
 wiring     device, sockets, plane, opened        words      events as lines for a person
 hardware   what this CPU seals well              virtual    the same node over a memory plane, in virtual time
+tickets    the file that sessions are resumed by stretching the secret becomes a key
 carriers/  UDP sockets
 """
