@@ -23,6 +23,8 @@ from punch.commands import SendDatagram
 from punch.limiter import TokenBucket
 from punch.values import Endpoint, SocketId
 
+CARRIED_DEPTH, CARRIED_RATE = 512 << 10, 128 << 10
+"""Bytes of control that we carry from one neighbour, at once and a second: what 256 circuits need for their reports."""
 HEARD_EVERY = 1.0
 """Seconds between two tellings that a peer is there."""
 GONE_DEPTH, GONE_RATE = 16, 4.0
@@ -37,6 +39,7 @@ class Inbound:
         self._outbound = outbound
         self._trace = trace
         self._settle = settle
+        self._carried_from: dict[NodeId, TokenBucket] = {}
         self._gone_words = TokenBucket(depth=GONE_DEPTH, rate=GONE_RATE, now=rooms.started)
         self._kinds: dict[type[said.Message], Callable[..., None]] = {
             said.Ping: self._rooted,
@@ -120,9 +123,21 @@ class Inbound:
         if not self._is_from(onward.source, source) or way is None or not isinstance(way.where, Direct):
             rooms.drop("circuit_source")
             return
+        if not self._may_carry(onward.source, len(payload), now=now):
+            rooms.drop("circuit_rate")
+            return
         swapped = payload[:4] + onward.out_label.to_bytes(4, "little") + payload[8:]
         rooms.out.append(SendDatagram(way.where.via, way.where.endpoint, swapped))
         rooms.used[label] = rooms.used.get(label, 0) + len(payload)
+
+    def _may_carry(self, neighbour: NodeId, size: int, *, now: float) -> bool:
+        """Whether a neighbour's control is carried: its byte rate (protocol section 7); data has the plane's ration."""
+        bucket = self._carried_from.get(neighbour)
+        if bucket is None:
+            self._carried_from = {node: each for node, each in self._carried_from.items() if each.full_at() > now}
+            bucket = TokenBucket(depth=CARRIED_DEPTH, rate=CARRIED_RATE, now=now)
+            self._carried_from[neighbour] = bucket
+        return bucket.take(size, now=now)
 
     def _say_gone(self, label: Label, source: Endpoint, *, now: float) -> None:
         """A neighbour goes on writing to a circuit that is no more: the word of its end got lost."""

@@ -11,6 +11,8 @@ SETTLING = 6
 an idle way for long."""
 FLOOR_SAMPLES = 500
 """Samples after which a floor is taken anew: a path may become longer for good."""
+MEANT = 8
+"""Further samples after which less than a tenth of the jitter is still what it started with (3/4 a sample)."""
 
 
 class RoundTrip:
@@ -28,7 +30,7 @@ class RoundTrip:
     @property
     def deviation(self) -> float | None:
         """The jitter once enough samples came to mean it; before, it is only a share of the first ones."""
-        return self.jitter if self._samples > SETTLING else None
+        return self.jitter if self._samples >= SETTLING + MEANT else None
 
     @property
     def floor(self) -> float | None:

@@ -164,3 +164,52 @@ def test_many_traces_at_once_are_answered() -> None:
         assert sorted(each.token for each in told) == list(range(50))
         assert all(len(each.hops) == 2 for each in told)
         assert sum(each.hops[0].rtt_ms is not None for each in told) == 8
+
+
+def streams(village: Village, a: str, b: str, *, seconds: float, gap: float = 0.05) -> tuple[int, int]:
+    """Packets sent from `a` to `b`, one each `gap`, and how many of them came."""
+    source, target = village.look(a).self.ipv4, village.look(b).self.ipv4
+    assert source is not None
+    assert target is not None
+    village.nodes[b].received()
+    count = int(seconds / gap)
+    for _ in range(count):
+        village.nodes[a].send(packet(source, target), now=village.world.now)
+        village.world.run_for(gap)
+    village.world.run_for(1.0)
+    return count, len(village.nodes[b].received())
+
+
+def test_a_better_relay_is_taken_without_losing_a_packet() -> None:
+    village = Village()
+    with village.world:
+        village.join("far")
+        village.join("ann", "far")
+        village.join("bob", "far")
+        village.part("ann", "bob")
+        for name in ("ann", "bob"):
+            village.world.between(name, "far", Link(delay=0.1))
+        village.paths(within=10.0, ann_bob="relay via far")
+        village.join("near", "ann", "bob")
+        for name in ("ann", "bob"):
+            village.world.between(name, "near", Link(delay=0.01))
+        sent, came = streams(village, "ann", "bob", seconds=30.0)
+        assert village.path("ann", "bob") == "relay via near"
+        assert came == sent
+
+
+def test_a_relay_that_dies_is_left_for_the_other() -> None:
+    village = Village()
+    with village.world:
+        for name in ("one", "two"):
+            village.join(name, *(["one"] if name == "two" else []))
+        for name in ("ann", "bob"):
+            village.join(name, "one", "two")
+        village.part("ann", "bob")
+        village.world.run_until(lambda: village.path("ann", "bob").startswith("relay"), within=10.0)
+        streams(village, "ann", "bob", seconds=3.0)
+        dead = village.path("ann", "bob").split()[-1]
+        village.crash(dead)
+        sent, came = streams(village, "ann", "bob", seconds=10.0)
+        assert came > sent * 0.6
+        assert village.path("ann", "bob") == f"relay via {'two' if dead == 'one' else 'one'}"
