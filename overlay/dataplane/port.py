@@ -242,7 +242,7 @@ class PeerCounters(Struct):
 
 
 class Pulse(Struct, frozen=True):
-    """When something last went to `peer`, and when something of it last opened: all that is asked many times a second."""
+    """When something last went to `peer` and when something of it last opened: what is asked many times a second."""
 
     peer: NodeId
     last_tx: float

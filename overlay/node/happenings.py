@@ -111,6 +111,9 @@ class Happenings:
         rooms.out.append(port.PutKeys(peer=event.peer, cipher=event.cipher, seal_epoch=event.epoch, seal_key=event.key))
         opened = rooms.pending.pop(event.peer, None)
         if opened is None:
+            # Two handshakes crossed, and the one that opened earlier gives way; or it is a rekey, with the same label.
+            if (label := rooms.session.peer_label(event.peer)) is not None:
+                rooms.paths.tell(paths_told.Relabelled(event.peer, label), now=now)
             return
         rooms.departed.pop(event.peer, None)
         if not opened.first and rooms.paths.neighbour(event.peer) is not None:

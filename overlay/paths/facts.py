@@ -90,6 +90,13 @@ class SessionUp(Struct, frozen=True):
     """The peer started again since the session before: it knows none of the ways there were."""
 
 
+class Relabelled(Struct, frozen=True):
+    """Of two sessions that opened at once the other one goes on: frames to `peer` carry `label` on direct links."""
+
+    peer: NodeId
+    label: Label
+
+
 class SessionDown(Struct, frozen=True):
     """No session with `peer` is left."""
 
@@ -273,6 +280,7 @@ Fact = (
     | LetGo
     | RootChanged
     | SessionUp
+    | Relabelled
     | SessionDown
     | DialEnded
     | RelaysFound

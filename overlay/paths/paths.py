@@ -27,7 +27,7 @@ from overlay.paths.trial import Trials, Weigh
 from overlay.paths.upkeep import REDIAL_AFTER, Upkeep
 from overlay.paths.watch import Watch
 from overlay.paths.way import Way
-from overlay.values import Direct, NodeId
+from overlay.values import Direct, Label, NodeId
 from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong, Report
 from punch.addresses import scope
 from punch.config import PunchConfig, StunConfig
@@ -88,6 +88,7 @@ class Paths:
             told.LetGo: self._keeping.let_go,
             told.RootChanged: self._root_changed,
             told.SessionUp: self._session_up,
+            told.Relabelled: self._relabelled,
             told.SessionDown: self._session_down,
             told.DialEnded: self._dialling.ended,
             told.RelaysFound: self._relays_found,
@@ -315,12 +316,9 @@ class Paths:
         peer = self._board.peer(fact.peer)
         peer.session, peer.session_at = True, now
         self._board.wanted.opened(peer)
-        peer.label = fact.label
+        self._label(peer, fact.label)
         peer.loss.reset()
         peer.reported = Report(0, 0, 0)
-        for where, way in peer.ways.items():
-            if isinstance(where, Direct):
-                way.label = fact.label
         if self._sightings.see(fact.peer, fact.seen):
             self._board.self_view_changed()
             for known in self._board.peers.values():
@@ -348,6 +346,19 @@ class Paths:
         self._board.settle(peer, now=now)
         if fact.anew and not peer.current:
             self._board.timers.set((Timer.REACH, peer.node), now + 1.0)
+
+    def _relabelled(self, fact: told.Relabelled, *, now: float) -> None:
+        peer = self._board.peers.get(fact.peer)
+        if peer is not None and peer.session and peer.label != fact.label:
+            self._label(peer, fact.label)
+            self._board.settle(peer, now=now)
+
+    def _label(self, peer: Peer, label: Label) -> None:
+        """What the peer wants on direct frames from now on."""
+        peer.label = label
+        for where, way in peer.ways.items():
+            if isinstance(where, Direct):
+                way.label = label
 
     def _session_down(self, fact: told.SessionDown, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)

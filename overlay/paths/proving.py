@@ -14,7 +14,7 @@ from overlay.wire.messages import Answer, Challenge
 from punch.addresses import scope
 from punch.values import Endpoint
 
-TRIES_KNOWN = 16
+TRIES_KNOWN = 20
 """Packets for a way that stands to reason: a circuit that was opened, an endpoint where the peer was reached."""
 TRIES_HOLE = 3
 """Packets for a hole that is claimed: with the engine's answer to its probe the 4 an endpoint gets."""
@@ -22,6 +22,9 @@ LAST_WAIT = 2.0
 """Seconds between two Challenges at most."""
 USED_WAIT = 1.0
 """The same where user packets wait."""
+QUICK_TRIES, QUICK_WAIT = 3, 0.1
+"""Challenges that follow each other so soon where a way is in doubt, if the round trip is not longer: a lost one in ten
+is no proof of anything."""
 SIZE_ROUNDS = 2
 """How often the sizes above the base are tried after a proof: one lost round is forgiven."""
 SIZE_WAIT = 1.0
@@ -30,6 +33,8 @@ SIZE_AGAIN = 30.0
 """Seconds at base size until larger ones are tried again."""
 ASK_BACK = 0.5
 """Seconds since a way last answered in which nobody asks it again only because the peer does."""
+IN_USE = 2.0
+"""Seconds since user packets in which it is worth to."""
 MOST_ENDPOINTS = 12
 """Endpoints of one record that get Challenges (protocol section 5)."""
 MOST_CANDIDATES = 8
@@ -70,10 +75,15 @@ class Proving:
         fair = known or way.candidate or not isinstance(where, Direct)
         if fair or (isinstance(where, Direct) and self._board.may_knock(where.endpoint, now=now)):
             self.challenge(peer, way, way.first_size(), now=now)
-        last = USED_WAIT if now - peer.user_at < USED_WAIT * TRIES_KNOWN and peer.user_at else LAST_WAIT
-        wait = min(last, FIRST_WAIT * 2.0**way.tries)
         way.tries += 1
-        self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + wait)
+        self._board.timers.set((Timer.CHALLENGE, (peer.node, way.where)), now + self._wait(peer, way, now=now))
+
+    def _wait(self, peer: Peer, way: Way, *, now: float) -> float:
+        """Seconds until the next Challenge of a row: soon where data goes by two ways meanwhile."""
+        if way.doubtful and way.tries <= QUICK_TRIES:
+            return max(QUICK_WAIT, 1.2 * (way.rtt.smoothed or 0.0))
+        used = self._board.is_used(peer, now=now)
+        return float(min(USED_WAIT if used else LAST_WAIT, FIRST_WAIT * 2.0 ** (way.tries - 1)))
 
     def challenge(self, peer: Peer, way: Way, size: int, *, now: float) -> None:
         """Send one Challenge of `size` bytes."""
@@ -124,11 +134,19 @@ class Proving:
             return
         if not way.proven:
             self.ask(peer, way, now=now)
-        elif where in peer.current and peer.busy_since is not None and now - way.verified_at > ASK_BACK:
-            # It asks what it doubts: perhaps only one direction works, and ours is the other.
-            self._board.distrust(peer, way, now=now)
-            self.ask(peer, way, now=now)
-            self._board.settle(peer, now=now)
+        else:
+            self._ask_back(peer, now=now)
+
+    def _ask_back(self, peer: Peer, *, now: float) -> None:
+        """The peer asks what was proven: it is in doubt. Perhaps only one direction works, and ours is the other; or
+        it hears us and goes elsewhere, where we should follow: the way in use is to answer, too."""
+        way = peer.ways.get(peer.current[0]) if peer.current else None
+        fresh = way is None or way.doubtful or now - way.verified_at <= ASK_BACK
+        if way is None or fresh or now - peer.user_at > IN_USE:
+            return
+        self._board.distrust(peer, way, now=now)
+        self.ask(peer, way, now=now)
+        self._board.settle(peer, now=now)
 
     def answered(self, peer: Peer, where: Where, message: Answer, *, now: float) -> None:
         """An Answer counts only from where its Challenge went."""

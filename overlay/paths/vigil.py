@@ -26,7 +26,7 @@ LOOKS = 0.05
 class Vigil:
     """The watch over one peer's answers; times in seconds."""
 
-    __slots__ = ("asked_at", "doubted_at", "gap", "since")
+    __slots__ = ("_sent", "asked_at", "doubted_at", "gap", "since")
 
     def __init__(self) -> None:
         self.since: float | None = None
@@ -37,12 +37,16 @@ class Vigil:
         """When it came to be doubted."""
         self.gap = UNKNOWN
         """The longest an answer took of late."""
+        self._sent = 0.0
 
     def look(self, sent: float, heard: float) -> None:
         """Take when something was last sent and last heard."""
         if self.since is not None and heard > self.since:
             self.gap = max(heard - self.since, self.gap * FADES)
             self.since = self.asked_at = None
+        elif self.since is None and heard >= sent > self._sent:
+            self.gap = max(min(LOOKS, heard - self._sent), self.gap * FADES)
+        self._sent = sent
         if self.since is None and sent > heard:
             self.since = max(heard, sent - LOOKS)
 
