@@ -280,9 +280,10 @@ class Gossip:
         self._take(fact.record, fact.peer, handshake=True, now=now)
         self._members.heard(fact.peer, now=now)
         self._spread.up(fact.peer, now=now)
-        if self._members.get(fact.peer) is None:
-            # It left, came back, and forgot how far it had counted: it goes above what we remember.
-            self._spread.remind(fact.peer, fact.peer, now=now)
+        last = self._members.signed(fact.peer)
+        if self._members.get(fact.peer) is None and last is not None:
+            # It left, came back, and forgot how far it had counted: it goes above what it is shown.
+            self._spread.show(fact.peer, last)
         self._claim_soon(now=now)
 
     def _take_all(self, records: list[bytes], peer: NodeId | None, *, now: float) -> None:
@@ -318,7 +319,7 @@ class Gossip:
         """A member's last record: let it go, and tell whoever may not know."""
         record, signed, peer = verified.record, verified.signed, verified.peer
         self._gone(record.id, left=True, now=now)
-        self._members.bury(record.id, record.sequence, signed, now=now)
+        self._members.bury(record.id, record.sequence, signed, left=True, now=now)
         self._spread.hand_on(signed, (record.id,) if peer is None else (record.id, peer))
 
     def _keep(self, verified: Verified, *, now: float) -> None:

@@ -67,7 +67,7 @@ class Intake:
             self._spread.came(peer, record.id, record.sequence, now=now)
         held = self._members.signed(record.id)
         if record.id == peer and self._members.get(peer) is None:
-            if record.sequence == known:
+            if self._members.may_return(peer, record.sequence):
                 return True
             self._spread.remind(peer, peer, now=now)
         elif record.sequence == known and held is not None and signed != held and self._wins(record, signed, held):

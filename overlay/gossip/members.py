@@ -64,6 +64,8 @@ class Gone(Struct, frozen=True):
     signed: bytes
     """Shown to its owner, should it come back with an older sequence."""
     until: float
+    left: bool = False
+    """It said so itself: only a later record brings it back, where else it may come again as it was."""
 
 
 class Members:
@@ -128,16 +130,21 @@ class Members:
             self.bury(node, held.record.sequence, held.signed, now=now)
         return held
 
-    def bury(self, node: NodeId, sequence: int, signed: bytes, *, now: float) -> None:
+    def bury(self, node: NodeId, sequence: int, signed: bytes, *, left: bool = False, now: float) -> None:
         """Remember for a day that this record of `node`, and all before it, are over."""
         self._gone.pop(node, None)
-        self._gone[node] = Gone(sequence, signed, now + REMEMBERED)
+        self._gone[node] = Gone(sequence, signed, now + REMEMBERED, left)
         if len(self._gone) > MAX_RECORDS:
             del self._gone[next(iter(self._gone))]
 
     def is_gone(self, node: NodeId) -> bool:
         """Whether `node` was held within the last day and is no more."""
         return node in self._gone
+
+    def may_return(self, node: NodeId, sequence: int) -> bool:
+        """Whether `node`, that was given up, may come again with the record it had."""
+        gone = self._gone.get(node)
+        return gone is not None and gone.sequence == sequence and not gone.left
 
     def evict(self, node: NodeId) -> None:
         """Let the record of `node` go to make room: nothing of it is remembered, it may come again."""

@@ -225,7 +225,7 @@ class Spread:
         for raw, sequence in entries:
             node = NodeId(raw)
             held = self._members.sequence(node)
-            returned = node == peer and sequence == held and self._members.get(node) is None
+            returned = node == peer and self._members.may_return(node, sequence)
             if sequence <= held and not returned:
                 self._knows(peer, neighbour, node, sequence < held, now)
             elif held >= 0 or strangers < room:
@@ -262,6 +262,10 @@ class Spread:
         if neighbour and node not in neighbour.untold:
             neighbour.untold[node] = Untold(now, len(TELL_AGAIN))
             self._wake(peer, now)
+
+    def show(self, peer: NodeId, signed: bytes) -> None:
+        """Send `peer` a record unasked."""
+        self._out.append(SendGossip(peer, Records([signed])))
 
     # -- serving ------------------------------------------------------------------------------------------------
 
