@@ -7,7 +7,7 @@ sealed     | ciphertext ..................................................| tag 
 datagrams  | header 16 | slice 0 | header 16 | slice 1 | ... | header 16 | last slice |   one UDP_SEGMENT send
 
 With parity slices behind it, an envelope is padded to slices that are all alike, as small as their number allows: the
-padding is some bytes.
+padding is some bytes. A small one is cut into more slices than it had to be, so that parity may follow it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ SPENT = 1 << 32
 """Envelopes under one key (protocol section 4)."""
 
 _counter = struct.Struct("<Q")
+PER_PARITY, PER_PARITY_SMALL = 4, 2
+"""Slices that an envelope is cut into for each parity slice at least: a quarter of the bytes (design section 2). One
+that is smaller than so many slices stands between that and a lone slice, which is doubled ..."""
+LEAST_SLICE = 256
+"""... as long as slices do not become smaller than this."""
 _WORD = 4
 """A relay swaps labels of a whole batch at once where datagrams are whole words."""
 
@@ -73,12 +78,15 @@ class Sealer:
     def pad(self, peer: Peer, records: memoryview | bytearray) -> tuple[memoryview | bytearray, int, int]:
         """The records of an envelope with parity, padded to whole slices; the size of a slice, the parity slices."""
         size = len(records) + peer.tag
-        count = -(-size // peer.body)
-        if count == 1:
+        if size <= peer.body:
             return records, peer.body, 1
-        even = -(-size // (count * _WORD)) * _WORD
-        body = min(peer.body, even)
-        k = peer.afford(size, count, body)
+        k, share = peer.parity, PER_PARITY if size >= PER_PARITY * peer.body else PER_PARITY_SMALL
+        while k > 1 and k * share * LEAST_SLICE > size:
+            k >>= 1
+        count = max(-(-size // peer.body), k * share)
+        body = min(peer.body, -(-size // (count * _WORD)) * _WORD)
+        count = -(-size // body)
+        k = peer.afford(k, size / share, body)
         if k:
             records = bytearray(records)
             records += bytes(count * body - size)

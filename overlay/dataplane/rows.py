@@ -14,10 +14,8 @@ from overlay.wire.frame import DATA, HEADER_SIZE, parity_index
 from overlay.wire.reassembly import TIMEOUT
 from punch.values import Endpoint, SocketId
 
-SPARE_SHARE = 0.25
-"""Of the bytes of an envelope that parity slices may take (design section 2)..."""
 SPARE = 65_536.0
-"""...and so many saved at most: envelopes too small for a slice of parity take turns with those that need less."""
+"""Bytes for parity slices that a peer saves up at most, and begins with."""
 
 
 class OpenKey:
@@ -238,13 +236,13 @@ class Peer:
         self.parity = max((lane.parity for lane in self.lanes), default=0)
         self.reshape = self.offloads & ACCEPT_ALL != ACCEPT_ALL
 
-    def afford(self, size: int, count: int, slice_size: int) -> int:
-        """Parity slices for an envelope of `size` bytes in `count` slices, a quarter of all bytes at most."""
-        k = self.parity
-        spare = min(SPARE, self.spare + size * SPARE_SHARE)
-        while k > count or (k and k * slice_size > spare):
+    def afford(self, k: int, earned: float, size: int) -> int:
+        """How many of `k` parity slices of `size` bytes may follow an envelope that adds `earned` bytes to what parity
+        may take."""
+        spare = min(SPARE, self.spare + earned)
+        while k and k * size > spare:
             k >>= 1
-        self.spare = spare - k * slice_size
+        self.spare = spare - k * size
         return k
 
 

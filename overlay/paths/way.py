@@ -147,6 +147,7 @@ class Way:
         self.answers += 1
         self.verified_at = now
         self.rtt.sample(now - sent)
+        self.redundancy.measured(now - sent, self.rtt.floor, now=now)
         self.size = max(self.size, size)
         self.carries = self.carries or size >= BASE_SIZE
         self.tries = 0

@@ -70,7 +70,9 @@ def test_a_lone_packet_goes_with_its_double() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), k=st.sampled_from((1, 2, 4)), packets=st.integers(6, 40), seed=st.integers(0, 2**32))
-def test_one_lost_datagram_a_group_costs_nothing(data: st.DataObject, k: int, packets: int, seed: int) -> None:
+def test_as_many_lost_datagrams_as_there_is_parity_cost_nothing(
+    data: st.DataObject, k: int, packets: int, seed: int
+) -> None:
     one, other = two(parity=k)
     dice = random.Random(seed)
     payloads = [dice.randbytes(dice.randrange(600, 1300)) for _ in range(packets)]
@@ -80,9 +82,9 @@ def test_one_lost_datagram_a_group_costs_nothing(data: st.DataObject, k: int, pa
     made = len(frames) - count
     assert [parity_place(frame[1]) for frame in frames[count:]] == [(made, number) for number in range(made)]
     assert 1 <= made <= k
-    lost = {data.draw(st.sampled_from(range(group, count, made))) for group in range(made)}
+    lost = data.draw(st.sets(st.integers(0, len(frames) - 1), min_size=made, max_size=made))
     assert heard(other, [frame for at, frame in enumerate(frames) if at not in lost]) == payloads
-    assert other.counters(1).rebuilt == 1
+    assert other.counters(1).rebuilt == (min(lost) < count)
     assert other.drops == {}
 
 
@@ -93,7 +95,7 @@ def test_a_batch_with_its_parity_opens_at_once_and_counts_nothing_missed() -> No
     assert taken(other) == BULK
     other.now += 0.3
     counters = other.counters(1)
-    assert (counters.slices, counters.missed, counters.rebuilt) == (15, 0, 0)
+    assert (counters.slices, counters.missed, counters.rebuilt) == (16, 0, 0)
     assert other.drops == {}
     assert len(other.movers.downlink._partial) == 0
 
@@ -103,8 +105,11 @@ def test_padding_is_some_bytes() -> None:
         one, other = two(parity=1)
         whole, _ = two()
         plain, guarded = say(whole, *[bytes(size // 4)] * 4), say(one, *[bytes(size // 4)] * 4)
-        assert len(guarded) == len(plain) + 1
-        assert 0 <= sum(map(len, guarded[:-1])) - sum(map(len, plain)) < 4 * len(plain)
+        assert (len(plain), len(guarded)) == (3, 4)
+        padding = sum(len(frame) - HEADER_SIZE for frame in guarded[:-1]) - sum(
+            len(frame) - HEADER_SIZE for frame in plain
+        )
+        assert 0 <= padding < 4 * 3
         assert heard(other, guarded) == [bytes(size // 4)] * 4
         assert other.drops == {}
 
@@ -121,7 +126,7 @@ def test_parity_takes_a_quarter_at_most(sizes: list[int], k: int) -> None:
                 parities += len(frame)
             elif frame[2] > 1:
                 data += len(frame)
-    assert parities <= data * 0.25 + 70_000
+    assert parities <= data * 0.25 * (1 + sum(size < 4 * SLICE for size in sizes) / len(sizes)) + 70_000
 
 
 @pytest.mark.parametrize("slices", [1, 2, 4, 16, 30])

@@ -6,7 +6,18 @@ import random
 
 import pytest
 
-from overlay.paths.redundancy import END, STEP_UP, STEPS, TARGET, Redundancy, Shape, guard, residual
+from overlay.paths.redundancy import (
+    END,
+    KNOWN,
+    STEP_UP,
+    STEPS,
+    TARGET,
+    UNKNOWN,
+    Redundancy,
+    Shape,
+    guard,
+    residual,
+)
 
 FLOOR = 0.04
 
@@ -14,31 +25,47 @@ FLOOR = 0.04
 class Path:
     """A way whose losses and round trips a test makes up; one report each `every` seconds."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, rtt: float = FLOOR) -> None:
+        self.rtt = rtt
         self.control = Redundancy()
         self.now = 100.0
         self.dice = random.Random(seed)
         self.shapes: list[Shape] = []
 
     def run(
-        self, seconds: float, loss: float, *, rate: int = 2000, rtt: float | None = FLOOR, every: float = 1.0
+        self, seconds: float, loss: float, *, rate: int = 2000, rtt: float | None = 0.0, every: float = 1.0
     ) -> Shape:
+        """`rtt`: 0.0 is the path's own, None none at all."""
         for _ in range(round(seconds / every)):
             self.now += every
             if rtt is not None:
-                self.control.measured(rtt, FLOOR, now=self.now - 0.05)
+                self.control.measured(rtt or self.rtt, self.rtt, now=self.now - 0.05)
             sent = round(rate * every)
             missed = sum(self.dice.random() < loss for _ in range(sent))
-            self.control.reported(sent - missed, missed, FLOOR, now=self.now)
+            self.control.reported(sent - missed, missed, self.rtt, now=self.now)
             self.shapes.append(self.control.shape)
         return self.control.shape
 
 
 def test_a_clean_path_spends_nothing() -> None:
-    path = Path()
+    path = Path(rtt=0.001)
     assert path.run(600, 0.0) == Shape()
     assert set(path.shapes) == {Shape()}
-    assert not path.control.wants_rtt(now=path.now)
+
+
+def test_a_far_way_is_guarded_until_it_is_known() -> None:
+    path = Path()
+    path.control.measured(FLOOR, FLOOR, now=path.now)
+    assert path.control.shape == Shape(*UNKNOWN)
+    assert path.run(2, 0.0, rate=KNOWN) == Shape()
+    assert path.run(60, 0.0) == Shape()
+
+
+def test_a_far_way_is_not_guarded_against_the_queue_of_a_stream_that_begins_too_fast() -> None:
+    path = Path()
+    path.control.measured(FLOOR, FLOOR, now=path.now)
+    assert path.run(1, 0.0, rate=100, rtt=0.1).parity, "one long round trip may be anything"
+    assert path.run(1, 0.05, rate=100, rtt=0.1).parity == 0
 
 
 def test_a_stray_loss_on_a_busy_clean_path_spends_nothing() -> None:
@@ -78,17 +105,30 @@ def test_nothing_is_guarded_against_a_queue() -> None:
 def test_a_queue_that_builds_ends_what_was_guarded() -> None:
     path = Path()
     assert path.run(10, 0.01).parity
-    assert path.run(3, 0.01, rtt=0.1).parity == 0
+    assert path.run(3, 0.06, rtt=0.1).parity == 0
     assert path.run(4, 0.01).parity, "and it comes back with the floor"
+
+
+def test_what_is_lost_in_any_case_stays_guarded_while_a_queue_builds() -> None:
+    path = Path()
+    path.run(10, 0.01)
+    assert path.run(10, 0.01, rtt=0.1).parity
+
+
+def test_losses_of_a_queue_do_not_count_once_it_is_empty() -> None:
+    path = Path()
+    path.run(30, 0.0)
+    path.run(10, 0.02, rtt=0.1)
+    assert path.run(3, 0.0).parity == 0
 
 
 def test_nothing_is_guarded_while_the_round_trip_is_not_known() -> None:
     path = Path()
-    assert path.run(5, 0.01, rtt=None) == Shape(STEPS[0], 0)
+    assert path.run(5, 0.01, rtt=None) == Shape()
     assert path.control.wants_rtt(now=path.now)
     assert not path.control.wants_rtt(now=path.now + 0.1)
-    assert path.control.measured(FLOOR, FLOOR, now=path.now)
-    assert path.control.shape.parity
+    path.control.measured(FLOOR, FLOOR, now=path.now)
+    assert path.run(1, 0.01).parity
 
 
 def test_without_a_floor_nothing_is_guarded() -> None:
@@ -120,7 +160,7 @@ def test_envelopes_grow_again_slowly_after_a_queue_dropped() -> None:
     path = Path()
     path.run(10, 0.01, rtt=0.1)
     assert path.control.shape.slices == 1
-    path.run(STEP_UP + 1, 0.0, rtt=0.1)
+    path.run(STEP_UP + 5, 0.0, rtt=0.1)
     assert path.control.shape.slices == STEPS[-2]
     assert path.run(len(STEPS) * STEP_UP + 60, 0.0) == Shape()
 

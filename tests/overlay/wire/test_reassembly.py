@@ -123,41 +123,40 @@ def guarded(count: int, k: int, size: int = 20) -> tuple[bytes, list[tuple[int, 
     return body, pieces + [(parity_index(k, number), piece) for number, piece in enumerate(slices(made, size))]
 
 
+def count_and_parities(data: st.DataObject) -> tuple[int, int]:
+    count = data.draw(st.integers(1, 64))
+    return count, data.draw(st.sampled_from([k for k in PARITIES if k <= count]))
+
+
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), count=st.integers(1, 64), k=st.sampled_from(PARITIES), seed=st.integers(0, 2**32))
-def test_one_lost_slice_a_group_is_rebuilt_in_any_order(data: st.DataObject, count: int, k: int, seed: int) -> None:
-    k = max(each for each in PARITIES if each <= min(k, count))
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_as_many_lost_as_there_is_parity_are_rebuilt_in_any_order(data: st.DataObject, seed: int) -> None:
+    count, k = count_and_parities(data)
     body, pieces = guarded(count, k)
-    lost = []
-    for group in range(k):
-        members = [at for at, (index, _) in enumerate(pieces) if index % k == group or index == parity_index(k, group)]
-        lost += data.draw(st.lists(st.sampled_from(members), max_size=1))
-    left = [piece for at, piece in enumerate(pieces) if at not in lost]
-    random.Random(seed).shuffle(left)
+    dice = random.Random(seed)
+    dice.shuffle(pieces)
+    left = pieces[data.draw(st.integers(0, k)) :]
     box = Reassembly()
-    got: list[bytes] = []
-    for index, piece in left:
-        whole = box.add("e", index, count, piece, session="s", now=1.0) if not got else None
-        got += [whole] if whole is not None else []
-    assert got == [body]
+    got = [box.add("e", index, count, piece, session="s", now=1.0) for index, piece in left[:count]]
+    assert got[-1] == body, "as soon as there are as many as the envelope has"
+    assert got[:-1] == [None] * (count - 1)
+    assert box.came == count
     assert (len(box), box.buffered) == (0, 0)
-    assert box.came <= len(left)
 
 
 @settings(max_examples=80, deadline=None)
-@given(data=st.data(), count=st.integers(2, 64), k=st.sampled_from(PARITIES))
-def test_two_lost_of_a_group_are_not(data: st.DataObject, count: int, k: int) -> None:
-    k = max(each for each in PARITIES if each <= min(k, count // 2))
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_more_lost_than_there_is_parity_are_not(data: st.DataObject, seed: int) -> None:
+    count, k = count_and_parities(data)
     _, pieces = guarded(count, k)
-    group = data.draw(st.integers(0, k - 1))
-    members = [index for index in range(count) if index % k == group] + [parity_index(k, group)]
-    lost = data.draw(st.lists(st.sampled_from(members), min_size=2, max_size=2, unique=True))
+    random.Random(seed).shuffle(pieces)
+    left = pieces[k + data.draw(st.integers(1, count)) :]
     box = Reassembly()
-    for index, piece in pieces:
-        if index not in lost:
-            assert box.add("e", index, count, piece, session="s", now=1.0) is None
-    absent = sum(index < count for index in lost)
-    assert box.expire(2.0) == [Missed("s", "e", whole=False, came=count + k - len(lost), missed=absent)]
+    for index, piece in left:
+        assert box.add("e", index, count, piece, session="s", now=1.0) is None
+    absent = count - sum(index < count for index, _ in left)
+    expected = [Missed("s", "e", whole=False, came=len(left), missed=absent)] if left else []
+    assert box.expire(2.0) == expected
 
 
 def test_a_double_stands_for_the_only_slice() -> None:
