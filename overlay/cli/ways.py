@@ -40,6 +40,8 @@ def carried_words(relays: list[Json], kind: str) -> str:
         text = f"{named}{more} could carry{', if this way fails' if kind == 'direct' else ''}"
     else:
         text = f"via {_via(chosen)} ({_parts(chosen)})" + (f", not {named}{more}" if named else "; no other could")
+        if any(_total(each) < _total(chosen) for each in others):
+            text += "; kept until another costs a third less"
     return "; ".join([text, *unable[:_MOST_OTHERS]])
 
 
@@ -55,7 +57,11 @@ def _parts(relay: Json) -> str:
 
 
 def _sum(relay: Json) -> str:
-    return milliseconds((relay["here_ms"] or 0.0) + (relay["there_ms"] or 0.0))
+    return milliseconds(_total(relay))
+
+
+def _total(relay: Json) -> float:
+    return float((relay["here_ms"] or 0.0) + (relay["there_ms"] or 0.0))
 
 
 def refused_words(ways: list[Json]) -> str:

@@ -131,11 +131,13 @@ class Answers:
             self._bells.remove(bell)
 
     async def _trace(self, peer: NodeId) -> dict[str, Any]:
-        """Every hop of the path, asked.
+        """Every hop of the path, asked; a peer without one, in a large mesh, gets one first.
 
         Raises:
             NoReply: the node did not end its trace in time.
         """
+        if self._loop.node.path(peer, now=clock()).kind == "none":
+            await self._pong(peer)
         token = self._fresh()
         future: asyncio.Future[Traced] = asyncio.get_running_loop().create_future()
         self._traces[token] = future

@@ -214,6 +214,11 @@ def test_the_relay_chosen_and_the_way_not_taken(node: FakeNode, capsys: Capture)
         ([], "relay", ""),
         ([relay("vps", "carries", 5.0, None)], "relay", "via vps (5.00 ms); no other could"),
         ([relay("vps", "spare", 5.0, None)], "none", "vps (5.00 ms) could carry"),
+        (
+            [relay("nas", "carries", 5.0, 1.0), relay("vps", "spare", 5.0, None)],
+            "relay",
+            "via nas (5.00 ms + 1.00 ms), not vps (5.00 ms); kept until another costs a third less",
+        ),
         ([relay("vps", "carries", 5.0, 6.0)], "relay", "via vps (5.00 ms + 6.00 ms); no other could"),
         ([relay("vps", "spare", 5.0, 6.0)], "direct", "vps (11.0 ms) could carry, if this way fails"),
         ([relay("vps", "refused", 5.0, None)], "direct", "vps would not within the last minute"),
