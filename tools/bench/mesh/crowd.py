@@ -41,7 +41,7 @@ def crowd(*, members: int, idle_seconds: float) -> dict[str, float]:
             node.start()
         all_reached(nodes)
         found = {"crowd_s": time.monotonic() - began}
-        time.sleep(SETTLE)
+        time.sleep(min(SETTLE, idle_seconds))
         found |= _idle(lab, nodes, idle_seconds)
         found["leave_s"] = _left(nodes)
     return found

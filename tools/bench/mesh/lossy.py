@@ -26,7 +26,8 @@ _ONE_WAY = {"far": 0.02, "near": 0.0}
 _COUNT = """table inet bench { chain arriving { type filter hook prerouting priority raw; policy accept;
 iifname "wire" meta l4proto udp @th,64,8 6 counter
 iifname "wire" meta l4proto udp @th,64,8 6 @th,72,1 1 counter
-} }
+}
+}
 """
 """Data frames (protocol section 2: type 6), and of those the ones whose index has its highest bit set: parity."""
 
