@@ -8,7 +8,7 @@ from typing import Any
 from overlay.dataplane import port
 from overlay.gossip import commands as gossip
 from overlay.node.commands import Resolve
-from overlay.node.relays import find_relays
+from overlay.node.relays import find_relays, open_anew
 from overlay.node.rooms import Rooms
 from overlay.paths import commands as paths
 from overlay.paths import facts as paths_told
@@ -211,6 +211,7 @@ class Outbound:
 
     def _find_relay(self, command: paths.FindRelay, *, now: float) -> None:
         found = find_relays(self._rooms, command.peer, now=now)
+        open_anew(self._rooms, command.peer, found, now=now)
         relays, costs = tuple(each.relay for each in found), tuple(each.cost_ms for each in found)
         self._rooms.paths.tell(paths_told.RelaysFound(command.peer, relays, costs), now=now)
 

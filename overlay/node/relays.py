@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from overlay.node.rooms import Rooms, milliseconds
 from overlay.paths.peer import Peer
+from overlay.relay.facts import CircuitAnew
 from overlay.routing.choose import own_links
 from overlay.routing.costs import weighed_ms
 from overlay.routing.values import Candidate
@@ -46,6 +47,16 @@ def find_relays(rooms: Rooms, peer: NodeId, *, now: float) -> list[Candidate]:
         if refusing:
             relay_refused(rooms, peer, refusing, now=now)
     return found
+
+
+def open_anew(rooms: Rooms, peer: NodeId, found: list[Candidate], *, now: float) -> None:
+    """The circuit in use is in doubt, and no better relay is known: perhaps only the way behind it died."""
+    known = rooms.paths.peer(peer)
+    used = known.ways.get(known.current[0]) if known is not None and known.current else None
+    if used is None or isinstance(used.where, Direct) or not (used.doubtful or used.down):
+        return
+    if any(each.relay == used.where for each in found):
+        rooms.relay.tell(CircuitAnew(peer, used.where), now=now)
 
 
 def relays_of(rooms: Rooms, peer: NodeId, relay: NodeId) -> tuple[NodeId, ...]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from overlay.node.relays import candidates, links_now
+from overlay.node.relays import candidates, links_now, relays_of
 from overlay.node.rooms import Rooms
 from overlay.paths import facts as paths
 from overlay.paths.peer import Peer
-from overlay.routing.values import Listed
+from overlay.relay.facts import CircuitAnew
+from overlay.routing.costs import STEP
+from overlay.routing.values import Candidate, Listed
 from overlay.values import NodeId
 from punch.limiter import TokenBucket
 
@@ -24,6 +26,8 @@ MOST_LOOKED = 8
 """Peers of each kind that one look asks routing for; the others wait for the next."""
 IN_USE = 60.0
 """Seconds after the last user packet for which a better relay is looked for."""
+ANEW_EVERY = 60.0
+"""Seconds between two circuits for a better way behind the same relay: it chooses that way, not we."""
 LINKS_BURST, LINKS_EVERY = 4, 30.0
 """Changes of our own links said in a node's first seconds, and seconds between two from then on (design section 3)."""
 LINKS_GATHER = 1.0
@@ -59,6 +63,8 @@ class Rerouting:
         self._own = OwnLinks(now=now)
         self._told: dict[NodeId, tuple[NodeId, ...]] = {}
         """Peers that nobody led to -> the relays told of since."""
+        self._anew: dict[NodeId, float] = {}
+        """When a circuit was last opened anew for a peer, for a better way behind the same relay."""
         self._turn = 0
         self._links_at = now + LINKS_EVERY
         self._next_at: float | None = None
@@ -109,6 +115,16 @@ class Rerouting:
         found = candidates(self._rooms, peer.node, now=now)
         if found and found[0].relay != peer.current[0]:
             self._tell(peer, tuple(each.relay for each in found), tuple(each.cost_ms for each in found), now=now)
+        elif (
+            found and self._leads_better(peer, found[0]) and now - self._anew.get(peer.node, -ANEW_EVERY) >= ANEW_EVERY
+        ):
+            self._anew = {node: at for node, at in self._anew.items() if now - at < ANEW_EVERY} | {peer.node: now}
+            self._rooms.relay.tell(CircuitAnew(peer.node, found[0].relay), now=now)
+
+    def _leads_better(self, peer: Peer, best: Candidate) -> bool:
+        """Whether the relay in use knows a way onward that is cheaper than its circuit by more than a step."""
+        behind = relays_of(self._rooms, peer.node, best.relay)
+        return best.stated_ms is not None and best.through != behind and STEP * best.stated_ms < best.cost_ms
 
     def _any(self, peer: Peer, *, now: float) -> None:
         """Tell of relays that nobody knew when the peer was last tried."""

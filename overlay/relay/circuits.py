@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from overlay.relay.limits import CROSSING
 from overlay.values import Label, NodeId
 
 
@@ -45,6 +46,8 @@ class Circuit(Struct, eq=False):
     """Whom to ask next, should the neighbour ahead refuse or say nothing."""
     tries: int = 0
     """How often the leg ahead was asked for."""
+    since: float = 0.0
+    """When it came to stand, seconds."""
 
     @property
     def stands(self) -> bool:
@@ -117,6 +120,23 @@ class Book:
             order = self._ends[circuit.pair]
             order.remove(circuit)
             order.append(circuit)
+
+    def prefer(self, circuit: Circuit) -> None:
+        """Send on this one from now on."""
+        order = self._ends[circuit.pair]
+        order.remove(circuit)
+        order.insert(0, circuit)
+
+    def replaced(self, circuit: Circuit) -> list[Circuit]:
+        """The circuits between the same ends over the same neighbour whose place this one takes: the same side opened
+        them, or they stand too long to have crossed with it."""
+        return [
+            each
+            for each in self._ends.get(circuit.pair, ())
+            if each is not circuit
+            and each.stands
+            and ((each.back is None) == (circuit.back is None) or circuit.since - each.since >= CROSSING)
+        ]
 
     def turn(self, circuit: Circuit, ahead: Leg) -> None:
         """Ask another neighbour: a circuit that we carry and that does not stand gets a new leg ahead."""

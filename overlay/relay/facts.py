@@ -30,6 +30,14 @@ class CircuitWanted(Struct, frozen=True):
     relay: NodeId
 
 
+class CircuitAnew(Struct, frozen=True):
+    """Open another circuit to `peer` over `relay` beside the one that stands: the way behind that relay may be dead, or
+    a better one leads on; once it stands it takes the other's place."""
+
+    peer: NodeId
+    relay: NodeId
+
+
 class CircuitUnwanted(Struct, frozen=True):
     """Close our circuit to `peer` over `relay`."""
 
@@ -87,6 +95,7 @@ Fact = (
     NeighbourUp
     | NeighbourDown
     | CircuitWanted
+    | CircuitAnew
     | CircuitUnwanted
     | CircuitFailed
     | RoutesChanged

@@ -6,6 +6,8 @@ MAX_LINKS = 8
 """Links of a circuit at most (protocol section 7)."""
 MAX_CIRCUITS = 256
 """Circuits that one neighbour may have asked us for (protocol section 7)."""
+MOST_ENDS = 4
+"""Circuits between us and one peer over one neighbour beyond which no further one is opened."""
 IDLE = 60.0
 """Seconds without a frame after which a circuit is closed (protocol section 7)."""
 REPEAT = 0.25
@@ -21,6 +23,10 @@ ROUTED_DEPTH, ROUTED_RATE = 256.0, 16.0
 """Requests of one neighbour that we look a way up for, at once and a second."""
 IGNORED = 60.0
 """Seconds for which a refused link is ignored (protocol section 8)."""
+CROSSING = 5.0
+"""Seconds between two circuits of both ends within which they count as opened at once: then the older is sent on."""
+REPLACED = 2.0
+"""Seconds that a circuit stays which another one of the same opener took the place of: what is on its way arrives."""
 REFUSALS_KEPT = 64
 """Refusals remembered a neighbour, so that a repeated request hears the same again."""
 

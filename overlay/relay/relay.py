@@ -20,6 +20,7 @@ from overlay.relay.courier import Courier
 from overlay.relay.events import CircuitDenied, CircuitLost, CircuitReady, Event, HandshakeCarried
 from overlay.relay.facts import (
     CarryAsked,
+    CircuitAnew,
     CircuitFailed,
     CircuitMessage,
     CircuitsUsed,
@@ -38,9 +39,11 @@ from overlay.relay.limits import (
     IDLE,
     MAX_CIRCUITS,
     MAX_LINKS,
+    MOST_ENDS,
     REASONS,
     REFUSALS_KEPT,
     REPEAT,
+    REPLACED,
     TRIES,
     TRIES_SPARED,
 )
@@ -57,6 +60,8 @@ class Timer(enum.Enum):
     """(circuit key): ask the neighbour ahead again."""
     IDLE = enum.auto()
     """(circuit key): close it if nothing passed."""
+    REPLACED = enum.auto()
+    """(circuit key): close it, another took its place."""
 
 
 class Relay:
@@ -101,6 +106,8 @@ class Relay:
                 self._carry(fact, now)
             case CircuitWanted(peer, relay):
                 self._want(peer, relay, now)
+            case CircuitAnew(peer, relay):
+                self._anew(peer, relay, now)
             case CircuitUnwanted(peer, relay):
                 self._unwant(peer, relay)
             case CircuitFailed(peer, relay):
@@ -126,7 +133,7 @@ class Relay:
                 continue
             if timer is Timer.REPEAT:
                 self._ask(circuit, now)
-            elif now < circuit.used + IDLE:
+            elif timer is Timer.IDLE and now < circuit.used + IDLE:
                 self._timers.set((Timer.IDLE, of), circuit.used + IDLE)
             else:
                 self._end(circuit)
@@ -167,8 +174,15 @@ class Relay:
     # --- what this host wants
 
     def _want(self, peer: NodeId, relay: NodeId, now: float) -> None:
-        if peer in (self._own, relay) or relay == self._own or self._book.ends(peer, relay):
-            return
+        if peer not in (self._own, relay) and relay != self._own and not self._book.ends(peer, relay):
+            self._open(peer, relay, now)
+
+    def _anew(self, peer: NodeId, relay: NodeId, now: float) -> None:
+        ends = self._book.ends(peer, relay)
+        if not any(each.back is None and not each.stands for each in ends) and len(ends) <= MOST_ENDS:
+            (self._open if ends else self._want)(peer, relay, now)
+
+    def _open(self, peer: NodeId, relay: NodeId, now: float) -> None:
         ahead = Leg(relay, self._fresh_request(), self._fresh_label(), None)
         self._ask(self._enter(Circuit(self._own, peer, None, ahead, MAX_LINKS - 1, now)), now)
 
@@ -362,7 +376,7 @@ class Relay:
 
     def _stand(self, circuit: Circuit, now: float) -> None:
         """Every label is known: forward or use it, and answer the one that asked."""
-        circuit.used = now
+        circuit.used = circuit.since = now
         self._timers.clear((Timer.REPEAT, circuit.key))
         back, ahead = circuit.back, circuit.ahead
         if back is not None and ahead is not None:
@@ -370,9 +384,19 @@ class Relay:
             self._out.append(_forward(ahead, back))
         else:
             self._choices.refused.forgive(circuit.pair)
+            self._replace(circuit, now)
             self._told.append(_ready(circuit, spare=self._book.standing(*circuit.pair) is not circuit))
         if back is not None:
             self._answer(circuit, back)
+
+    def _replace(self, circuit: Circuit, now: float) -> None:
+        """Of two circuits that were not opened at once, the newer one is sent on; its opener closes the other."""
+        replaced = self._book.replaced(circuit)
+        if replaced:
+            self._book.prefer(circuit)
+        if circuit.back is None:
+            for each in replaced:
+                self._timers.set((Timer.REPLACED, each.key), now + REPLACED)
 
     def _answer(self, circuit: Circuit, back: Leg) -> None:
         """Name our label, and every relay from us on."""
@@ -413,6 +437,7 @@ class Relay:
         self._book.remove(circuit)
         self._timers.clear((Timer.REPEAT, circuit.key))
         self._timers.clear((Timer.IDLE, circuit.key))
+        self._timers.clear((Timer.REPLACED, circuit.key))
         for leg in circuit.legs:
             if leg.neighbour == gone or leg.neighbour not in self._up:
                 continue
@@ -439,8 +464,6 @@ class Relay:
         if len(kept) > REFUSALS_KEPT:
             del kept[next(iter(kept))]
         self._send(neighbour, CircuitRefused(request, reason))
-
-    # --- small things
 
     def _fresh_label(self, other: Leg | None = None) -> Label:
         while True:

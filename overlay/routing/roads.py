@@ -76,9 +76,8 @@ class Roads:
         """
         able = [n for n in around if n.relay and n.id != target and n.id not in denied]
         known, found = measured or {}, self._ways(target, tuple(n.id for n in around if n.relay))
-        ranked = [
-            Candidate(n.id, known.get(n.id, _ms(n) + found[n.id][0]), found[n.id][1]) for n in able if n.id in found
-        ]
+        stated = {n.id: _ms(n) + found[n.id][0] for n in able if n.id in found}
+        ranked = [Candidate(node, known.get(node, ms), found[node][1], ms) for node, ms in stated.items()]
         ranked += [Candidate(n.id, known[n.id], (n.id,)) for n in able if n.id in known and n.id not in found]
         if not ranked:
             ranked = sorted((Candidate(n.id, _ms(n), (n.id,)) for n in able), key=_cost)[:MOST_GUESSES]

@@ -41,3 +41,5 @@ class Candidate(Struct, frozen=True):
     """Of the whole way, weighed: our link, and what records say of the rest or what was measured over it."""
     through: tuple[NodeId, ...]
     """The relays as the records have it, `relay` first; the first one alone where nothing is known of the rest."""
+    stated_ms: float | None = None
+    """What records say it costs, measured or not; None: they know no way."""

@@ -213,3 +213,35 @@ def test_a_relay_that_dies_is_left_for_the_other() -> None:
         sent, came = streams(village, "ann", "bob", seconds=10.0)
         assert came > sent * 0.6
         assert village.path("ann", "bob") == f"relay via {'two' if dead == 'one' else 'one'}"
+
+
+def test_a_better_way_behind_the_same_relay_is_taken_without_losing_a_packet() -> None:
+    village = Village()
+    with village.world:
+        row(village, "ann", "r1", "far", "bob")
+        for a, b in (("r1", "far"), ("far", "bob")):
+            village.world.between(a, b, Link(delay=0.1))
+            village.world.between(b, a, Link(delay=0.1))
+        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1 far", within=20.0)
+        sent, came = streams(village, "ann", "bob", seconds=15.0)
+        assert came == sent
+        village.join("near", "r1", "bob")
+        only(village, ("ann", "r1"), ("r1", "far"), ("far", "bob"), ("r1", "near"), ("near", "bob"))
+        sent, came = streams(village, "ann", "bob", seconds=60.0)
+        assert village.path("ann", "bob") == "relay via r1 near"
+        assert came == sent
+
+
+def test_a_relay_killed_behind_the_first_one_is_felt_for_two_seconds_at_most() -> None:
+    village = Village(4)
+    with village.world:
+        for name in ("r1", "r2", "r3", "ann", "bob"):
+            village.join(name, *{"r1": [], "r2": ["r1"], "r3": ["r1"], "ann": ["r1"], "bob": ["r2", "r3"]}[name])
+            only(village, ("ann", "r1"), ("r1", "r2"), ("r1", "r3"), ("r2", "bob"), ("r3", "bob"))
+        village.world.run_until(lambda: village.path("ann", "bob").startswith("relay via r1 "), within=20.0)
+        streams(village, "ann", "bob", seconds=5.0)
+        middle = village.path("ann", "bob").split()[-1]
+        village.crash(middle)
+        sent, came = streams(village, "ann", "bob", seconds=10.0)
+        assert (sent - came) * 0.05 <= 2.0
+        assert village.path("ann", "bob") != f"relay via r1 {middle}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overlay.relay.commands import SendRelay
 from overlay.relay.events import CircuitDenied, CircuitLost, CircuitReady, HandshakeCarried
-from overlay.relay.facts import CarryAsked, CircuitFailed, CircuitMessage, NeighbourUp, RoutesChanged
+from overlay.relay.facts import CarryAsked, CircuitAnew, CircuitFailed, CircuitMessage, NeighbourUp, RoutesChanged
 from overlay.relay.limits import DROPS, IDLE, IGNORED, MAX_CIRCUITS, MAX_LINKS, MOST_NEXT, ROUTED_DEPTH
 from overlay.relay.relay import Relay
 from overlay.values import NodeId
@@ -410,3 +410,55 @@ def test_whatever_records_say_no_circuit_loops_and_nothing_is_left(
         assert (site.forwards, site.labels, site.best) == ({}, {}, {})
         assert not [shelf for shelf in vars(site.relay._book).values() if shelf]
         assert site.relay.next_timeout() is None
+
+
+@pytest.mark.parametrize("opener", ["ann", "bob"])
+def test_a_circuit_opened_anew_takes_the_place_of_a_dead_one(opener: str) -> None:
+    fabric = fork("m1", "m2")
+    fabric.want(opener, "bob" if opener == "ann" else "ann", "hub" if opener == "ann" else "m1")
+    fabric.run(10.0)
+    assert fabric.through("ann", "bob", "hub") == ["hub", "m1"]
+    fabric.cut("hub", "m1")
+    fabric.cut("m1", "bob")
+    fabric.tell("ann", CircuitAnew(BOB, HUB))
+    fabric.tell("ann", CircuitAnew(BOB, HUB))
+    fabric.run(1.0)
+    assert fabric.through("ann", "bob", "hub") == ["hub", "m2"]
+    assert fabric.crosses("ann", "bob", "hub") is not None
+    assert fabric.crosses("bob", "ann", "m2") is not None
+    fabric.run(3.0)
+    assert len(fabric.sites["ann"].relay._book) == 1
+    assert fabric.through("ann", "bob", "hub") == ["hub", "m2"]
+
+
+def test_a_better_way_behind_the_same_relay_is_taken_before_the_old_one_is_closed() -> None:
+    fabric = Fabric("ann", "hub", "m1", "m2", "last", "bob")
+    for a, b in (("ann", "hub"), ("hub", "m1"), ("m1", "last"), ("hub", "m2"), ("last", "bob")):
+        fabric.link(a, b, ms=50.0)
+    fabric.spread()
+    fabric.want("ann", "bob", "hub")
+    fabric.run(10.0)
+    assert fabric.through("ann", "bob", "hub") == ["hub", "m1", "last"]
+    fabric.link("m2", "last", ms=1.0)
+    fabric.sites["hub"].near[node("m2")] = fabric.sites["m2"].near[HUB] = 1.0
+    fabric.spread()
+    fabric.tell("ann", CircuitAnew(BOB, HUB))
+    for _ in range(60):
+        fabric.run(0.05)
+        assert fabric.crosses("ann", "bob", "hub") is not None
+    assert fabric.crosses("bob", "ann", "last") is not None
+    assert fabric.through("ann", "bob", "hub") == ["hub", "m2", "last"]
+    assert fabric.through("bob", "ann", "last") == ["last", "m2", "hub"]
+    assert all(len(site.relay._book) <= 1 for site in fabric.sites.values())
+    assert len(fabric.sites["m1"].relay._book) == 0
+
+
+def test_opening_anew_without_end_opens_few() -> None:
+    fabric = fork("m1")
+    fabric.want("bob", "ann", "m1")
+    for _ in range(50):
+        fabric.tell("ann", CircuitAnew(BOB, HUB))
+        fabric.run(0.3)
+    assert len(fabric.sites["ann"].relay._book) <= 10
+    fabric.run(5.0)
+    assert len(fabric.sites["ann"].relay._book) == 1
