@@ -34,7 +34,7 @@ TARGET = 1e-5
 GUARDS = ((32, 1), (16, 1), (32, 4), (16, 2), (16, 4), (32, 8))
 """Slices of a guarded envelope at most, and its parity slices: the cheapest first, a quarter of the bytes at most
 (design section 2)."""
-QUEUE_SHARE, QUEUE_TIME = 0.25, 0.01
+QUEUE_SHARE, QUEUE_TIME = 0.1, 0.005
 """RTT above its floor, by a share of it and seconds, from which on a queue is taken to build."""
 FRESH = 1.5
 """Seconds a round trip says something about the queue."""
@@ -50,7 +50,7 @@ FAR = 0.01
 """RTT from which on a way nothing is known of is guarded: there a TCP stream takes half a minute to make up for losses
 of its first second."""
 KNOWN = 1500
-"""Slices reported after which a way is known: one that loses 0.2 % has shown it."""
+"""Slices reported after which a way is known: one that loses 0.2 % has shown it. One with a queue needs none."""
 UNKNOWN = (16, 4)
 """The guard until then."""
 
@@ -146,7 +146,8 @@ class Redundancy:
 
     def wants_rtt(self, *, now: float) -> bool:
         """Whether a round trip should be measured now; asked when a Report came."""
-        if now - self._rtt_at < (RTT_BUSY if self._recent.missed >= 0.5 or self._pending[1] else RTT_EVERY):
+        busy = self._recent.missed >= 0.5 or self._pending[1] or self._known < KNOWN
+        if now - self._rtt_at < (RTT_BUSY if busy else RTT_EVERY):
             return False
         self._rtt_at = now
         return True
@@ -159,8 +160,11 @@ class Redundancy:
         queued = fresh[(len(fresh) - 1) // 2] > long
         if fresh[-1] <= long:
             self._credit()
+        elif queued:
+            self._known = KNOWN
+        missed = self._pending[1]
         self._pending = (0, 0, 0.0)
-        if queued and self._in_excess():
+        if queued and missed and self._in_excess():
             if now - self._moved_at >= STEP_DOWN:
                 self._step, self._moved_at = min(self._step + 1, len(STEPS)), now
         elif self._step and now - self._moved_at >= STEP_UP:
