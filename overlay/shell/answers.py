@@ -7,13 +7,14 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from overlay.dataplane.port import Pulse
 from overlay.errors import NoReply, NoSuchPeer, UsageError
 from overlay.node.events import Event, PongHeard, Traced
-from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, PunchAsked, TraceAsked
+from overlay.node.facts import DetectAsked, DirectAsked, PeerPunchAsked, PingAsked, Pulsed, PunchAsked, TraceAsked
 from overlay.node.snapshot import Nat
 from overlay.shell.loop import Loop, clock
 from overlay.shell.words import Line
@@ -23,7 +24,7 @@ from punch.config import PunchConfig
 PONG_WITHIN = 2.0
 """Seconds a pong may take."""
 PING_AGAIN = 0.1
-"""Seconds until a ping that had no way to go is sent again."""
+"""Seconds until a ping that had no way to go is sent again, and between two looks at one that is not answered."""
 TRACED_WITHIN = 10.0
 """Seconds a trace may take: hops that do not answer are waited for."""
 WATCHED_EVERY = 1.0
@@ -42,6 +43,8 @@ SETTLED = 1.0
 """Seconds after which nothing more is expected of a measurement: filtering comes last, where it can be decided."""
 LOOK = 0.05
 """Seconds between two looks at it."""
+
+Answered = TypeVar("Answered", PongHeard, Traced)
 
 
 class Answers:
@@ -144,7 +147,8 @@ class Answers:
         self._loop.tell(TraceAsked(peer, token))
         try:
             async with asyncio.timeout(TRACED_WITHIN):
-                return {"hops": [msgspec.to_builtins(hop) for hop in (await future).hops]}
+                traced = await self._awaited(peer, future, clock())
+                return {"hops": [msgspec.to_builtins(hop) for hop in traced.hops]}
         except TimeoutError:
             raise NoReply("the trace came to no end in time", "try again") from None
         finally:
@@ -208,10 +212,20 @@ class Answers:
     async def _asked_until(self, peer: NodeId, token: int, pong: asyncio.Future[PongHeard]) -> PongHeard:
         """Ask; again, as long as no way was there to ask on: the first ping may be what opens a session."""
         while True:
-            had_way = self._loop.node.path(peer, now=clock()).kind != "none"
+            asked = clock()
+            had_way = self._loop.node.path(peer, now=asked).kind != "none"
             self._loop.tell(PingAsked(peer, token))
+            if had_way:
+                return await self._awaited(peer, pong, asked)
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(asyncio.shield(pong), None if had_way else PING_AGAIN)
+                return await asyncio.wait_for(asyncio.shield(pong), PING_AGAIN)
+
+    async def _awaited(self, peer: NodeId, answer: asyncio.Future[Answered], asked: float) -> Answered:
+        """Wait for an answer of `peer`; as long as none comes, what was asked is traffic that a path may have lost."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(answer), PING_AGAIN)
+            self._loop.tell(Pulsed((Pulse(peer, last_tx=asked, last_rx=0.0),)))
 
     def _path(self, peer: NodeId) -> Any:
         return msgspec.to_builtins(self._loop.node.path(peer, now=clock()))

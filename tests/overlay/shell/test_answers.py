@@ -198,3 +198,22 @@ def test_who_watches_sees_it_anew_where_nothing_changes(stage: Stage, monkeypatc
         return count
 
     assert asyncio.run(run()) == 3
+
+
+def test_a_ping_that_is_not_answered_is_traffic_that_a_path_may_have_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = stage.village.nodes["bob"].node.id
+    monkeypatch.setattr(stage, "tell", stage.told.append)
+    monkeypatch.setattr(module, "PING_AGAIN", 0.01)
+    monkeypatch.setattr(module, "PONG_WITHIN", 0.1)
+
+    async def run() -> list[dict[str, Any]]:
+        return [each async for each in answers_of(stage).answer({"do": "ping", "peer": bob.hex(), "count": 1})]
+
+    pong, total = asyncio.run(run())
+    assert (pong["rtt_ms"], total) == (None, {"sent": 1, "received": 0})
+    asked, *pulses = stage.told
+    assert asked == told.PingAsked(bob, 1)
+    assert len(pulses) >= 2
+    assert all(isinstance(each, told.Pulsed) and each.pulses[0].peer == bob for each in pulses)
