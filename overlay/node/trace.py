@@ -115,7 +115,8 @@ class Trace:
                 if asked.sent < QUESTIONS and now <= trail.until - GRACE and self._ready(asked):
                     self._ask(trail, asked, now=now)
         self._end(lambda trail: now >= trail.until)
-        self._next_at = now + GAP if self._trails else None
+        ends = [trail.until for trail in self._trails]
+        self._next_at = min(now + GAP, *ends) if ends else None
 
     def ponged(self, hop: NodeId, number: int, *, now: float) -> bool:
         """An answer that opened under `hop`'s keys came; False: it is no trace's."""

@@ -27,6 +27,14 @@ def row(village: Village, *names: str) -> None:
         only(village, *itertools.pairwise(names))
 
 
+def come_to(village: Village, a: str, b: str, path: str, *, within: float) -> None:
+    """Run until `a` sends to `b` by `path`, or one that begins so; looked at twice a second."""
+    until = village.world.now + within
+    while not village.path(a, b).startswith(path):
+        assert village.world.now < until, f"{village.path(a, b)}, not {path}, within {within} s"
+        village.world.run_for(0.5)
+
+
 def trace(village: Village, a: str, b: str) -> list[Hop]:
     """What `overlay trace b` tells at `a`."""
     token = 1_000_000 + len(village.nodes[a].seen)
@@ -54,8 +62,8 @@ def test_four_in_a_row_reach_each_other_over_two_relays() -> None:
     village = Village()
     with village.world:
         row(village, "ann", "r1", "r2", "bob")
-        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1 r2", within=10.0)
-        village.world.run_until(lambda: village.path("bob", "ann") == "relay via r2 r1", within=10.0)
+        come_to(village, "ann", "bob", "relay via r1 r2", within=10.0)
+        come_to(village, "bob", "ann", "relay via r2 r1", within=10.0)
         village.ping("ann", "bob")
         peer = village.peer("ann", "bob")
         assert peer is not None
@@ -70,7 +78,7 @@ def test_a_row_of_nine_is_crossed_from_end_to_end() -> None:
     names = [f"n{number}" for number in range(9)]
     with village.world:
         row(village, *names)
-        village.world.run_until(lambda: village.path("n0", "n8") == f"relay via {' '.join(names[1:8])}", within=60.0)
+        come_to(village, "n0", "n8", f"relay via {' '.join(names[1:8])}", within=60.0)
         assert flows(village, "n0", "n8")
         assert flows(village, "n8", "n0")
 
@@ -85,7 +93,7 @@ def test_two_halves_meet_over_one_bridge() -> None:
         pairs = [pair for half in (left, right) for pair in itertools.combinations(half, 2)]
         village.join("bridge", "l0", "r0")
         only(village, *pairs, ("bridge", "l0"), ("bridge", "r0"))
-        village.world.run_until(lambda: village.path("l3", "r3") == "relay via l0 bridge r0", within=20.0)
+        come_to(village, "l3", "r3", "relay via l0 bridge r0", within=20.0)
         assert flows(village, "l3", "r3")
 
 
@@ -100,7 +108,7 @@ def test_a_relay_that_is_killed_in_the_middle_is_gone_round() -> None:
         village.join("helper", "r2", "r3", "bob", "ann")
         village.world.run_for(5.0)
         village.crash("helper")
-        village.world.run_until(lambda: village.path("ann", "bob").startswith("relay via r1 "), within=90.0)
+        come_to(village, "ann", "bob", "relay via r1 ", within=90.0)
         middle = village.path("ann", "bob").split()[-1]
         assert flows(village, "ann", "bob")
         village.crash(middle)
@@ -115,7 +123,7 @@ def test_trace_names_every_hop_with_its_round_trip() -> None:
     village = Village()
     with village.world:
         row(village, "ann", "r1", "r2", "bob")
-        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1 r2", within=10.0)
+        come_to(village, "ann", "bob", "relay via r1 r2", within=10.0)
         hops = trace(village, "ann", "bob")
         assert [hop.name for hop in hops] == ["r1", "r2", "bob"]
         assert [hop.rtt_ms for hop in hops] == [pytest.approx(each, abs=5) for each in (40.0, 80.0, 120.0)]
@@ -130,7 +138,7 @@ def test_trace_of_nobody_and_of_a_way_that_just_died() -> None:
     village = Village()
     with village.world:
         row(village, "ann", "r1", "r2", "bob")
-        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1 r2", within=10.0)
+        come_to(village, "ann", "bob", "relay via r1 r2", within=10.0)
         village.part("r1", "r2")
         began = village.world.now
         hops = trace(village, "ann", "bob")
@@ -145,7 +153,7 @@ def test_trace_shows_the_loss_of_each_hop() -> None:
     village = Village(3, link=Link(delay=0.02, loss=0.1))
     with village.world:
         row(village, "ann", "r1", "bob")
-        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1", within=60.0)
+        come_to(village, "ann", "bob", "relay via r1", within=60.0)
         losses = [hop.loss for _ in range(5) for hop in trace(village, "ann", "bob")]
         assert any(losses)
         assert all(loss is not None and loss < 1.0 for loss in losses)
@@ -155,7 +163,7 @@ def test_many_traces_at_once_are_answered() -> None:
     village = Village()
     with village.world:
         row(village, "ann", "r1", "bob")
-        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1", within=10.0)
+        come_to(village, "ann", "bob", "relay via r1", within=10.0)
         bob = village.nodes["bob"].node.id
         for token in range(50):
             village.nodes["ann"].tell(TraceAsked(bob, token), now=village.world.now)
@@ -206,7 +214,7 @@ def test_a_relay_that_dies_is_left_for_the_other() -> None:
         for name in ("ann", "bob"):
             village.join(name, "one", "two")
         village.part("ann", "bob")
-        village.world.run_until(lambda: village.path("ann", "bob").startswith("relay"), within=10.0)
+        come_to(village, "ann", "bob", "relay", within=10.0)
         streams(village, "ann", "bob", seconds=3.0)
         dead = village.path("ann", "bob").split()[-1]
         village.crash(dead)
@@ -222,7 +230,7 @@ def test_a_better_way_behind_the_same_relay_is_taken_without_losing_a_packet() -
         for a, b in (("r1", "far"), ("far", "bob")):
             village.world.between(a, b, Link(delay=0.1))
             village.world.between(b, a, Link(delay=0.1))
-        village.world.run_until(lambda: village.path("ann", "bob") == "relay via r1 far", within=20.0)
+        come_to(village, "ann", "bob", "relay via r1 far", within=20.0)
         sent, came = streams(village, "ann", "bob", seconds=15.0)
         assert came == sent
         village.join("near", "r1", "bob")
@@ -238,7 +246,7 @@ def test_a_relay_killed_behind_the_first_one_is_felt_for_two_seconds_at_most() -
         for name in ("r1", "r2", "r3", "ann", "bob"):
             village.join(name, *{"r1": [], "r2": ["r1"], "r3": ["r1"], "ann": ["r1"], "bob": ["r2", "r3"]}[name])
             only(village, ("ann", "r1"), ("r1", "r2"), ("r1", "r3"), ("r2", "bob"), ("r3", "bob"))
-        village.world.run_until(lambda: village.path("ann", "bob").startswith("relay via r1 "), within=20.0)
+        come_to(village, "ann", "bob", "relay via r1 ", within=20.0)
         streams(village, "ann", "bob", seconds=5.0)
         middle = village.path("ann", "bob").split()[-1]
         village.crash(middle)
