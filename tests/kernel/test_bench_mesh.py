@@ -10,8 +10,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = {
     "rejoin": ["rejoin"],
-    "lossy-near": ["near_cubic_0.1/raw", "near_cubic_0.1/overlay", "near_cubic_1/overlay"],
-    "fair": ["share"],
     "game": ["game", "game_path"],
     "clean": ["parity", "clean_mbit"],
     "crowd": ["crowd_s", "crowd_cpu", "crowd_bytes", "crowd_mib", "leave_s"],

@@ -7,7 +7,8 @@ import pytest
 from overlay.errors import OverlayError
 from tools.bench.mesh.churn import Held, growth
 from tools.bench.mesh.command import arguments, measured
-from tools.bench.mesh.rows import ROWS, Row, Settings
+from tools.bench.mesh.row import Row, Settings
+from tools.bench.mesh.rows import ROWS
 from tools.bench.mesh.stream import Report, longest_silence, mbit
 from tools.bench.mesh.table import Goal, Told, in_short, lines, median, ratio, worst
 

@@ -1,7 +1,7 @@
 """The mesh under faults: what whoever uses it feels of them, and what it costs.
 
 command   arguments, rounds, what is told          table    samples -> figures beside floor and aim; pure
-rows      every row with its goals
+row       what a row is                             rows     every one of them with its goals
 gaps      a fault under a TCP stream               stream   iperf3, 100 ms a look; the longest silence
 restart   a member that comes back
 lossy     TCP over long and lossy ways, us beside raw and wireguard-go; a shared queue; a clean one

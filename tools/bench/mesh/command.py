@@ -8,7 +8,8 @@ import sys
 import time
 
 from overlay.errors import OverlayError
-from tools.bench.mesh.rows import ROWS, Figures, Row, Settings
+from tools.bench.mesh.row import Figures, Row, Settings
+from tools.bench.mesh.rows import ROWS
 from tools.bench.mesh.table import Samples, Told, in_short, lines
 
 _EPILOG = """examples:

@@ -6,38 +6,9 @@ import signal
 from collections.abc import Callable
 from functools import partial
 
-from msgspec import Struct
-
 from tools.bench.mesh import churn, crowd, game, gaps, lossy, restart
+from tools.bench.mesh.row import Figures, Row, Settings
 from tools.bench.mesh.table import Goal, median, ratio, worst
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """What the person chose."""
-
-    rounds: int | None = None
-    seconds: float = 12.0
-    game_seconds: float = 120.0
-    idle_seconds: float = 60.0
-    minutes: float = 30.0
-    members: int = 30
-
-
-Figures = dict[str, float]
-Run = Callable[[Settings, int], Figures]
-"""One round: settings and its seed -> figures."""
-
-
-class Row(Struct, frozen=True, kw_only=True):
-    """One row."""
-
-    name: str
-    about: str
-    rounds: int
-    run: Run
-    goals: tuple[Goal, ...]
-    beside: tuple[str, ...] = ()
-    """Figures told without a goal."""
 
 
 def _timed(
