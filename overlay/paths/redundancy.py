@@ -157,7 +157,7 @@ class Redundancy:
         if floor is None or not fresh:
             return self._decide(None, floor)
         long = floor * (1 + QUEUE_SHARE) + QUEUE_TIME
-        queued = fresh[(len(fresh) - 1) // 2] > long
+        queued = min(fresh[(len(fresh) - 1) // 2], self._samples[-1][1]) > long
         if fresh[-1] <= long:
             self._credit()
         elif queued:
