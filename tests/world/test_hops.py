@@ -142,7 +142,7 @@ def test_trace_of_nobody_and_of_a_way_that_just_died() -> None:
         village.part("r1", "r2")
         began = village.world.now
         hops = trace(village, "ann", "bob")
-        assert village.world.now - began <= 2.02
+        assert village.world.now - began < 2.1
         assert [(hop.name, hop.rtt_ms) for hop in hops[1:]] == [("r2", None), ("bob", None)]
         assert hops[2].loss == 1.0
         village.world.run_for(100.0)
