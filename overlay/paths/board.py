@@ -92,6 +92,8 @@ class Board:
         """Seconds a mapping lives in our own NAT, as far as proven; None: not known."""
         self.unsure_until = 0.0
         """Until then its measurement may still come, and a short life is feared; 0: there is no NAT."""
+        self.rebound = False
+        """A hole went dead: our NAT may have forgotten its table, and what was measured of it."""
         self.stale = False
         """Our own endpoints or neighbours changed and the engine does not know."""
         self.around = Surroundings()

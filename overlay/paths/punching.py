@@ -45,6 +45,8 @@ UNSURE = 60.0
 """Seconds a lifetime is measured in the background: answers after 10, 20 and 40 s (nat-science section 1.4)."""
 WANT_EVERY = 1.0
 """Seconds between two tellings that traffic wants a direct way."""
+MEASURE_EVERY = 30.0
+"""Seconds between two measurements on account of holes that went dead."""
 STUN_METHODS = 4
 """First bytes below this are STUN's."""
 
@@ -81,6 +83,8 @@ class Punching:
         self._hosts: dict[NodeId, str] = {}
         """Where we hear peers from, as last told."""
         self._network: tell.NetworkChanged | None = None
+        self._measured_at = -MEASURE_EVERY
+        """When a dead hole last led to that."""
         self._told: tuple[Any, ...] = ((), tell.ServersKnown(()))
         """Candidates and servers as last told."""
         self._servers.name(stun.servers, now=now)
@@ -111,6 +115,9 @@ class Punching:
     def settle(self, candidates: Callable[[], list[tuple[Endpoint, str]]], *, now: float) -> None:
         """Tell the engine what changed, and pass on what it asks and tells, until both are silent."""
         board, busy = self._board, True
+        if board.rebound:
+            board.rebound = False
+            self._measure_again(now=now)
         for node in list(self._waiting):
             peer = board.peers.get(node)
             if peer is not None and peer.current:
@@ -288,6 +295,12 @@ class Punching:
         """Measure our NAT anew."""
         self._servers.resolve(now=now)
         self._engine.tell(tell.DetectAsked(), now=now)
+
+    def _measure_again(self, *, now: float) -> None:
+        """Where our NAT lets us out is to be seen anew before the next attempt."""
+        if now - self._measured_at >= MEASURE_EVERY:
+            self._measured_at = now
+            self.detect(now=now)
 
     # --- what the engine tells ---
 

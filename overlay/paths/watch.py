@@ -115,7 +115,8 @@ class Watch:
             self._board.out.append(do.FindRelay(peer.node))
         if not isinstance(way.where, Direct):
             self._ask_relay(way.where, now=now)
-        self._call_witness(peer, now=now)
+        if not self._greet_relays(peer, now=now):
+            self._call_witness(peer, now=now)
 
     @staticmethod
     def _is_sound(way: Way) -> bool:
@@ -129,6 +130,16 @@ class Watch:
             if carrier.vigil.since is None:
                 carrier.vigil.since = now
             self.doubt(carrier, way, now=now)
+
+    def _greet_relays(self, peer: Peer, *, now: float) -> bool:
+        """Our own address may be another since a while: relays take frames of a circuit only from where they know us
+        to be, and learn it by what opens with them alone. Whether there are any."""
+        carriers = [self._board.peers.get(where) for where in peer.ways if not isinstance(where, Direct)]
+        for carrier in carriers:
+            way = carrier.best_direct() if carrier is not None and carrier.session else None
+            if carrier is not None and way is not None:
+                self._proving.ask(carrier, way, now=now)
+        return any(carriers)
 
     def _call_witness(self, peer: Peer, *, now: float) -> None:
         """Somebody else, who shows that our own link works, if he answers."""
@@ -160,7 +171,7 @@ class Watch:
             return 0.0
         left = since + way.patience(DOWN_AFTER) - now
         if left <= 0.001:
-            self._mark_down(peer, way, now=now)
+            self._mark_down(peer, way, since, now=now)
             return 0.0
         return left
 
@@ -174,11 +185,11 @@ class Watch:
             return 0.0
         return min(left, 0.2)
 
-    def _mark_down(self, peer: Peer, way: Way, *, now: float) -> None:
-        others = [each for each in peer.ways.values() if each is not way]
-        if peer.current[:1] == (way.where,) and any(each.proven and not each.doubtful for each in others):
-            way.fall(rest=0.0, now=now)
+    def _mark_down(self, peer: Peer, way: Way, since: float, *, now: float) -> None:
+        if peer.current[:1] == (way.where,) and (peer.heard_at or 0.0) >= since:
+            way.fall(rest=0.0, now=now)  # the peer is there, by others
         way.down = True
+        self._board.rebound = self._board.rebound or way.hole
         if isinstance(way.where, Direct):
             self._leave_relay(peer, now=now)
 

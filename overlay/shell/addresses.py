@@ -8,11 +8,16 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR = 0x1, 0x10, 0x40, 0x100
 """rtnetlink(7), linux/rtnetlink.h."""
+RTM_NEWROUTE, RTM_DELROUTE = 24, 25
+NLMSG_HEADER = struct.Struct("=IHHII")
+"""Length with this header, type, flags, sequence, port (netlink(7))."""
 ALIAS = "overlay "
 """How the link alias of an overlay device begins: its addresses are never underlay."""
 
@@ -32,16 +37,37 @@ def open_bell() -> socket.socket | None:
     return bell
 
 
-def silence_bell(bell: socket.socket) -> None:
-    """Read away what rang; an overrun (ENOBUFS) means as much as a message."""
+def silence_bell(bell: socket.socket) -> bool:
+    """Read away what rang; whether anything that concerns us did. An overrun (ENOBUFS) means as much as a message."""
+    concerns = False
     for _ in range(1000):
         try:
-            if not bell.recv(65536):
-                return
+            heard = bell.recv(65536)
         except BlockingIOError:
-            return
+            break
         except OSError:
+            concerns = True
             continue
+        if not heard:
+            break
+        concerns = concerns or any(_matters(*message) for message in _messages(heard))
+    return concerns
+
+
+def _messages(heard: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, body) of each netlink message (netlink(7))."""
+    at = 0
+    while at + NLMSG_HEADER.size <= len(heard):
+        length, kind, _, _, _ = NLMSG_HEADER.unpack_from(heard, at)
+        if length < NLMSG_HEADER.size:
+            return
+        yield kind, heard[at + NLMSG_HEADER.size : at + length]
+        at += (length + 3) & ~3
+
+
+def _matters(kind: int, body: bytes) -> bool:
+    """Of routes only the default one says where we are (`rtm_dst_len` 0, rtnetlink(7)): others come and go all day."""
+    return kind not in (RTM_NEWROUTE, RTM_DELROUTE) or body[1:2] == b"\0"
 
 
 def read_addresses() -> Addresses | None:

@@ -28,9 +28,6 @@ from overlay.shell.storage import Storage
 from punch.commands import CloseSocket, OpenSockets, SendDatagram
 from punch.values import Endpoint, SocketId
 
-ASLEEP = 3.0
-"""Seconds without a tick, which comes each second, that only a host that slept or a process that was stopped lets
-pass."""
 WALL_JUMP = 30.0
 """Seconds wall time may drift from CLOCK_BOOTTIME between two ticks (protocol section 4)."""
 FAULT_PAUSE = 0.1
@@ -103,8 +100,6 @@ class Loop:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wall = time.time() - clock()
         self._pace = Pace(clock())
-        self._ticked = clock()
-        """When the last tick was."""
         self._not_before = 0.0
         """No timer goes off earlier: the last one met a fault."""
         self._faults: dict[str, None] = {}
@@ -127,7 +122,6 @@ class Loop:
         self._pump()
         self._storage.flush()
         self._pace = Pace(clock())
-        self._ticked = clock()
         self._loop.call_later(self._pace.next - clock(), self._tick)
 
     def stop(self) -> None:
@@ -249,8 +243,8 @@ class Loop:
     def _awake(self, node: Node) -> float:
         """Now; the node hears first that it slept, before old deadlines tell it anything else."""
         now = clock()
-        if now - self._ticked > ASLEEP:
-            self._ticked = now
+        if self._pace.slept(now):
+            self._pace.busy(now)
             with self._guard():
                 node.tell(told.Woke(), now=now)
         return now
@@ -260,7 +254,7 @@ class Loop:
         node = self._node
         if node is None:
             return
-        now = self._ticked = self._awake(node)
+        now = self._awake(node)
         full = self._pace.look(now)
         pulses = self._plane.pulses(self._pace.since(now))
         if pulses:

@@ -14,6 +14,9 @@ inner TCP (200 ms and a round trip: RFC 6298, with Linux' floor)."""
 TRAIL = 3.0
 """Seconds after the last send in which the looks stay quick: what was sent may still be unanswered."""
 
+ASLEEP = 3.0
+"""Seconds that a look may be late; only a host that slept or a process that was stopped lets more pass."""
+
 
 class Pace:
     """The next look, and whether all counters are due with it."""
@@ -26,6 +29,10 @@ class Pace:
         """From when on a send keeps the looks quick."""
         return now - TRAIL
 
+    def slept(self, now: float) -> bool:
+        """Whether the next look is so late that this host slept."""
+        return now - self.next > ASLEEP
+
     def look(self, now: float) -> bool:
         """A look is due now: whether all counters are. Call `busy` next."""
         full = now >= self._full - QUICK / 2
@@ -36,4 +43,4 @@ class Pace:
 
     def busy(self, now: float) -> None:
         """Something was sent of late: look again soon."""
-        self.next = min(self._full, now + QUICK)
+        self.next = min(max(now, self._full), now + QUICK)

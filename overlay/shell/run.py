@@ -25,7 +25,7 @@ from overlay.node import events as happened
 from overlay.node import facts as told
 from overlay.node.core import Node
 from overlay.node.setup import Setup
-from overlay.shell.addresses import open_bell, read_addresses, silence_bell
+from overlay.shell.addresses import Addresses, open_bell, read_addresses, silence_bell
 from overlay.shell.answers import Answers
 from overlay.shell.hardware import best_ciphers
 from overlay.shell.keylog import KeyLog
@@ -37,8 +37,10 @@ from overlay.shell.wiring import Wires
 from overlay.shell.words import Journal, Line, address_words
 from punch.driver.network import gateway
 
-BELL_WAIT = 0.2
-"""Seconds after the bell until addresses are read: changes come in flocks."""
+BELL_WAIT, BELL_VAIN = 0.02, 0.2
+"""Seconds after the bell until addresses are read: changes come in flocks; and when nothing had changed at the last."""
+BARE_WAIT = 0.2
+"""Seconds that a host without any address is given to get another: it comes with the next change of the flock."""
 OVERDUE_EVERY = 5.0
 """Seconds between two looks at what was held back; it waits a minute anyway."""
 FAREWELL = 0.02
@@ -218,21 +220,32 @@ class _Run:
         bell = open_bell()
         if bell is None:
             return
+        wait, before = BELL_WAIT, None
         with bell:
             while True:
                 await anyio.wait_readable(bell)
-                await anyio.sleep(BELL_WAIT)
+                if not silence_bell(bell):
+                    continue
+                await anyio.sleep(wait)
                 silence_bell(bell)
                 self._look_for_device()
-                addresses = await anyio.to_thread.run_sync(read_addresses)
-                if addresses is None:
+                network = await anyio.to_thread.run_sync(_network)
+                if network is not None and not network[0]:
+                    await anyio.sleep(BARE_WAIT)
+                    network = await anyio.to_thread.run_sync(_network)
+                if network is None or network == before:
+                    wait = BELL_VAIN
                     continue
-                opened, closed = self._wires.udp.know(addresses)
-                for gone in closed:
-                    self._loop.tell(told.SocketClosed(gone))
-                for came in opened:
-                    self._loop.tell(came)
-                self._loop.tell(told.AddressesChanged(addresses, gateway()))
+                wait, before = BELL_WAIT, network
+                self._network_changed(*network)
+
+    def _network_changed(self, addresses: Addresses, gateway: str) -> None:
+        opened, closed = self._wires.udp.know(addresses)
+        for gone in closed:
+            self._loop.tell(told.SocketClosed(gone))
+        for came in opened:
+            self._loop.tell(came)
+        self._loop.tell(told.AddressesChanged(addresses, gateway))
 
     def _look_for_device(self) -> None:
         dev = self._wires.dev
@@ -250,6 +263,12 @@ class _Run:
 def _new_node(setup: Setup) -> Node:
     """The operating system rolls the dice too: nobody foresees labels, tokens, transactions, randoms of probes."""
     return Node(setup, keygen=secrets.token_bytes, entropy=random.SystemRandom(), now=clock())
+
+
+def _network() -> tuple[Addresses, str] | None:
+    """This host's addresses and its gateway; None: they cannot be read. Blocks for some ms."""
+    addresses = read_addresses()
+    return None if addresses is None else (addresses, gateway())
 
 
 async def _keys(found: dict[str, Any], launch: Launch) -> None:

@@ -129,7 +129,7 @@ class VirtualNode:
 
     def receive(self, payload: bytes, source: Endpoint, *, to: Endpoint, now: float) -> None:
         """A datagram came; one to another port than ours is nobody's."""
-        self._now = now
+        self._awake(now)
         via = self._by_port.get((to.is_ipv6, to.port))
         if via is None:
             return
@@ -146,13 +146,20 @@ class VirtualNode:
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""
-        self._now = now
+        self._awake(now)
         at = self.node.next_timeout()
         if at is not None and at <= now:
             self.node.handle_timeout(now=now)
         if now >= self._pace.next:
             self._look(now)
         self._settle()
+
+    def _awake(self, now: float) -> None:
+        """The node hears first that its host slept."""
+        self._now = now
+        if self._pace.slept(now):
+            self._pace.busy(now)
+            self.node.tell(told.Woke(), now=now)
 
     def _look(self, now: float) -> None:
         """At the plane, at the pace of `shell.loop`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from tests.kit.village import Village, packet
 
@@ -71,4 +72,4 @@ class Flow:
         after()
         self.run(seconds)
         times = [*self.arrivals, self.village.world.now]
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(times))
