@@ -27,6 +27,8 @@ QUICK_TRIES, QUICK_WAIT = 3, 0.1
 is no proof of anything."""
 SIZE_ROUNDS = 2
 """How often the sizes above the base are tried after a proof: one lost round is forgiven."""
+SIZE_TRIES = 3
+"""Datagrams of the present size that must be in vain, one after the other, to give it up."""
 SIZE_WAIT = 1.0
 """Seconds between them."""
 SIZE_AGAIN = 30.0
@@ -122,6 +124,13 @@ class Proving:
         way.sized = 0
         self._board.timers.set((Timer.SIZE, (peer.node, way.where)), now + SIZE_AGAIN)
         self._board.settle(peer, now=now)
+
+    def doubt_size(self, peer: Peer, way: Way, *, now: float) -> None:
+        """Much is lost: if only datagrams of the present size are, and none of them arrives, back to base."""
+        if way.size > BASE_SIZE and way.vain(now=now) >= SIZE_TRIES:
+            self.back_to_base(peer, way, now=now)
+        elif way.size > BASE_SIZE:
+            self.challenge(peer, way, way.size, now=now)
 
     def challenged(self, peer: Peer, where: Where, message: Challenge, size: int, *, now: float) -> None:
         """The peer asks: answer on the same way, alike in size."""

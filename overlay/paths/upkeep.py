@@ -30,6 +30,8 @@ REDIAL_AFTER = 5.0
 UNREPORTED_AFTER = 2.2
 """Seconds of sending without a Report while something is heard: large datagrams are lost (protocol section 5), or
 all that goes this way is."""
+HEAVY = 0.2
+"""Share of slices missed from which on the size of datagrams may be the reason."""
 STRADDLES = 1.0
 """Seconds after a change of the way in which Reports still tell of the one before."""
 RTT_EVERY = 5.0
@@ -174,6 +176,8 @@ class Upkeep:
             self._board.settle(peer, now=now)
         if way.redundancy.wants_rtt(now=now):
             self.ping(peer, None, now=now)
+        if added.complete and added.missed > HEAVY * (added.slices + added.missed):
+            self._proving.doubt_size(peer, way, now=now)
 
     def data(self, peer: Peer, sent: float, heard: float, *, now: float) -> None:
         """What the plane says of when data last went and came."""

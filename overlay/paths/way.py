@@ -25,6 +25,8 @@ SMALL = 72
 the probe was; header, kind, token and the longest tag fit."""
 TRIES = 4
 """Packets an endpoint gets before it is left alone (protocol section 5)."""
+VAIN_AFTER = 0.3
+"""Seconds until a Challenge that tests a size is taken to be in vain; more where round trips take longer."""
 FIRST_WAIT = 0.25
 """Seconds until a Challenge is repeated; doubles."""
 UNMEASURED = 1.0
@@ -144,6 +146,7 @@ class Way:
         if entry is None:
             return False
         sent, size = entry
+        self._pending = {other: each for other, each in self._pending.items() if each[1] != size or each[0] > sent}
         self.answers += 1
         self.verified_at = now
         self.rtt.sample(now - sent)
@@ -159,6 +162,11 @@ class Way:
     def owns(self, token: bytes) -> bool:
         """True when `token` was sent on this way and is not answered yet."""
         return token in self._pending
+
+    def vain(self, *, now: float) -> int:
+        """Challenges of the present size that nobody answered in time, since the last one that somebody did."""
+        wait = self.patience(VAIN_AFTER)
+        return sum(size == self.size and now - sent > wait for sent, size in self._pending.values())
 
     def first_size(self) -> int:
         """Bytes of the next Challenge that is to prove the way: small, where the source may be forged."""
