@@ -10,7 +10,7 @@ from overlay.lab import Lab, LabNode
 from overlay.lab.scenario import Host, Scenario, Segment
 from punch.sim.link import Link
 from tests.kit.mesh import everybody_sees_everybody, pings, throughput
-from tools.bench.mesh import game
+from tools.bench.mesh import game, lossy
 from tools.bench.mesh.gaps import silence
 from tools.bench.mesh.scenes import Nodes, go_direct, home, joined
 from tools.natlab.star import Network
@@ -60,6 +60,11 @@ def test_small_packets_hardly_feel_a_lossy_way() -> None:
     found = game.lost_inside(seconds=20, seed=1)
     assert found["game_path"] > 1.0
     assert found["game_warm"] < found["game_path"] / 2
+
+
+def test_a_stream_over_a_long_lossy_way_is_faster_than_raw() -> None:
+    found = lossy.ratios("far", 0.01, "cubic", seconds=6, seed=1)
+    assert found["far_cubic_1/overlay"] > 2 * found["far_cubic_1/raw"]
 
 
 def test_a_way_that_shrinks_carries_on() -> None:
@@ -113,6 +118,20 @@ def test_a_bridge_that_breaks_is_told_and_one_that_heals_is_used() -> None:
         assert not pings(lab, "anna", to, "-w", "1")
         nodes["far"].up()
         assert pings(lab, "anna", to, "-w", "15")
+
+
+def test_a_relay_carries_no_more_than_its_person_allows() -> None:
+    with Lab("relay-only") as lab:
+        config = lab.folder("vps") / "node.toml"
+        config.write_text("[relay]\nmax_mbit = 10\n")
+        vps = LabNode(lab, "vps", options=("--config", str(config)))
+        anna = LabNode(lab, "anna", peers=(lab.address("vps", "left"),))
+        ben = LabNode(lab, "ben", peers=(lab.address("vps", "right"),))
+        for node in (vps, anna, ben):
+            node.up()
+        anna.wait_peer("ben", kind="relay")
+        ben.wait_peer("anna", kind="relay")
+        assert 1 < throughput(lab, "anna", "ben", ben.address(), seconds=5) < 15
 
 
 def test_a_direct_way_that_loses_much_is_left_and_taken_again() -> None:
