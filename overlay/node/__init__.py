@@ -7,6 +7,7 @@ rooms       the rooms of a node          relays     who may carry: routing asked
 circle      whom to keep sessions with in a large mesh
 problems    what a person should know    report     what `status` shows
 explain     what `why` shows: the ways to a peer, and who may carry to it
+lan         beacons: members on the same link
 farewell    the end: a word to everybody
 setup       what a node is made of
 facts  events  commands  snapshot

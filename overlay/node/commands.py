@@ -23,6 +23,12 @@ class Configure(Struct, frozen=True):
     ipv6: str
 
 
+class SendBeacon(Struct, frozen=True):
+    """Send this from PORT to the group of the LAN, on every link of this host, one hop far."""
+
+    payload: bytes
+
+
 class StorePeers(Struct, frozen=True):
     """Remember on disk: signed records of members, and the endpoints that last answered (newest first)."""
 
@@ -52,6 +58,7 @@ Command = (
     | Configure
     | StorePeers
     | StoreTickets
+    | SendBeacon
     | StoreAddress
     | SendDatagram
     | OpenSockets

@@ -20,6 +20,7 @@ from overlay.node.explain import explain
 from overlay.node.farewell import Farewell
 from overlay.node.happenings import Happenings
 from overlay.node.inbound import Inbound
+from overlay.node.lan import Lan
 from overlay.node.outbound import Outbound
 from overlay.node.outside import Outside
 from overlay.node.report import path_of, punch_view, snapshot
@@ -58,11 +59,12 @@ class Node:
         self._circle = Circle(self._rooms)
         self._happenings = Happenings(self._rooms, self._outbound, self._circle)
         self._farewell = Farewell(self._rooms, self._outbound)
-        self._outside = Outside(self._rooms, self._outbound, self._farewell, self._trace)
+        self._lan = Lan(self._rooms, keygen, enabled=setup.lan)
+        self._outside = Outside(self._rooms, self._outbound, self._farewell, self._trace, self._lan)
         rooms, happenings = self._rooms, self._happenings
         self._timed: tuple[Timed, ...] = (
             *(rooms.session, rooms.relay, rooms.paths, rooms.gossip),
-            *(self._circle, happenings.rerouting, self._trace, self._farewell),
+            *(self._circle, happenings.rerouting, self._trace, self._lan, self._farewell),
         )
         self._outside.start(now=now)
         self._settle(now=now)

@@ -46,6 +46,15 @@ class PolicyChanged(Struct, frozen=True):
     stun: StunConfig = StunConfig()
     max_mbit: int = 0
     """As in Setup."""
+    lan: bool = False
+    """As in Setup."""
+
+
+class BeaconHeard(Struct, frozen=True):
+    """A datagram came to the group of the LAN, from `source`."""
+
+    payload: bytes
+    source: Endpoint
 
 
 class PunchAsked(Struct, frozen=True):
@@ -134,6 +143,7 @@ Fact = (
     | Resolved
     | CountersPulled
     | PolicyChanged
+    | BeaconHeard
     | PunchAsked
     | PeerPunchAsked
     | DirectAsked

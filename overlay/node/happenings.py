@@ -26,7 +26,7 @@ from overlay.relay import events as relay
 from overlay.relay import facts as relay_told
 from overlay.session import events as session
 from overlay.session import facts as session_told
-from overlay.values import NodeId, Relayed
+from overlay.values import Direct, NodeId, Relayed
 from overlay.wire.codec import Malformed
 from punch.values import Endpoint, parse_endpoint
 
@@ -172,6 +172,9 @@ class Happenings:
 
     def _secret_refused(self, event: session.SecretRefused, *, now: float) -> None:
         rooms, link = self._rooms, event.link
+        rooms.paths.tell(paths_told.DialEnded(link, "wrong_secret"), now=now)
+        if isinstance(link, Direct) and rooms.paths.nearby.refused(link.endpoint, now=now):
+            return  # another network of this name, on the same link
         who = rooms.gossip.name_of(link.peer) if isinstance(link, Relayed) else str(link.endpoint)
         rooms.problems.found(
             "wrong_secret",
@@ -179,7 +182,6 @@ class Happenings:
             f"Compare --network and --secret on both devices; here the network is {rooms.setup.keys.name!r}.",
             now=now,
         )
-        rooms.paths.tell(paths_told.DialEnded(link, "wrong_secret"), now=now)
 
     def _dial_failed(self, event: session.DialFailed, *, now: float) -> None:
         if event.reason == "version":

@@ -9,6 +9,7 @@ from overlay.dataplane import port
 from overlay.gossip import facts as gossip
 from overlay.node import facts as told
 from overlay.node.farewell import Farewell
+from overlay.node.lan import Lan
 from overlay.node.outbound import Outbound
 from overlay.node.rooms import Rooms
 from overlay.node.trace import Trace
@@ -25,11 +26,12 @@ DAY = 86_400.0
 class Outside:
     """The part of the hall that hears the host."""
 
-    def __init__(self, rooms: Rooms, outbound: Outbound, farewell: Farewell, trace: Trace) -> None:
+    def __init__(self, rooms: Rooms, outbound: Outbound, farewell: Farewell, trace: Trace, lan: Lan) -> None:
         self._rooms = rooms
         self._outbound = outbound
         self._farewell = farewell
         self._trace = trace
+        self._lan = lan
         self._given: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         """Whom to dial, until this host's addresses are known."""
         self._handlers: dict[type, Callable[..., None]] = {
@@ -41,6 +43,7 @@ class Outside:
             told.Resolved: self._resolved,
             told.CountersPulled: self._counters,
             told.PolicyChanged: self._policy,
+            told.BeaconHeard: self._lan.hear,
             told.PunchAsked: self._punch,
             told.PeerPunchAsked: self._peer_punch,
             told.DirectAsked: self._direct,
@@ -91,6 +94,7 @@ class Outside:
             peers, advertise = self._given
             self._given = None
             self._rooms.paths.tell(paths.PeersGiven(peers, self._rooms.setup.endpoints, advertise), now=now)
+        self._lan.addresses_changed(fact, now=now)
 
     def _resolved(self, fact: told.Resolved, *, now: float) -> None:
         # Also where a name leads nowhere: a node comes up whoever answers.
@@ -104,6 +108,7 @@ class Outside:
         self._rooms.paths.tell(paths.PeersGiven(fact.peers, (), fact.advertise), now=now)
         self._rooms.paths.tell(paths.PunchPolicy(fact.punch, fact.stun), now=now)
         self._rooms.stun = fact.stun
+        self._lan.switch(fact.lan, now=now)
 
     def _punch(self, fact: told.PunchAsked, *, now: float) -> None:
         self._rooms.paths.tell(paths.PunchPolicy(fact.punch, self._rooms.stun), now=now)

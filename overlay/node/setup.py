@@ -40,6 +40,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     """What an earlier run's sessions are resumed with, oldest first."""
     relay: bool
     """We carry for others."""
+    lan: bool = False
+    """We look for members on the same link, and let them find us."""
     max_mbit: int = 0
     """Mbit a second that we carry for all of them together; 0: no limit."""
     punch: PunchConfig

@@ -12,6 +12,7 @@ trial       ways that do badly, weighed against others
 roaming     this host's network changed, or it slept
 peer        one peer: its ways, and the choice between them
 way         one way: proof, round trips, size
+nearby      members heard on the link
 dials       addresses a person gave or disk remembers, tried until somebody answers
 endpoints   pure: which endpoints are ours, which may be dialled
 estimate    round-trip time, jitter, loss

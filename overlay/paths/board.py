@@ -45,6 +45,8 @@ class Timer(Enum):
     """Try again to get a session with a member."""
     DIAL_DIRECT = auto()
     """No session over a relay yet: dial what the record names."""
+    NEARBY = auto()
+    """Dial who was heard on the link."""
     STOP_DIAL = auto()
     """Enough packets for an endpoint out of a record."""
     CHALLENGE = auto()

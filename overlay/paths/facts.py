@@ -37,6 +37,12 @@ class PeersGiven(Struct, frozen=True):
     advertise: tuple[str, ...]
 
 
+class BeaconHeard(Struct, frozen=True):
+    """Somebody who knows the network's name is at `source`, on the same link."""
+
+    source: Endpoint
+
+
 class Resolved(Struct, frozen=True):
     """The answer to Resolve."""
 
@@ -273,6 +279,7 @@ Fact = (
     | SendFailed
     | AddressesChanged
     | PeersGiven
+    | BeaconHeard
     | Resolved
     | MemberKnown
     | MemberForgotten

@@ -16,6 +16,7 @@ from overlay.paths.dialling import Dialling
 from overlay.paths.endpoints import Network, own_endpoints
 from overlay.paths.facts import Where
 from overlay.paths.keeping import Keeping
+from overlay.paths.nearby import Nearby
 from overlay.paths.peer import Peer
 from overlay.paths.proving import Proving
 from overlay.paths.punching import Punching
@@ -68,6 +69,7 @@ class Paths:
         self._trials = Trials(self._board, self._proving, weigh)
         self._sockets = Sockets(self._board, self._proving, self._punching)
         self._given: tuple[Endpoint, ...] = ()
+        self.nearby = Nearby(self._board, now=now)
         self._handlers = self._tellings()
         self._due = self._moments()
         self._punching.settle(self.own_endpoints, now=now)
@@ -81,6 +83,7 @@ class Paths:
             told.SendFailed: self._punching.host,
             told.AddressesChanged: self._roaming.addresses_changed,
             told.PeersGiven: self._peers_given,
+            told.BeaconHeard: self.nearby.heard,
             told.Resolved: self._resolved,
             told.MemberKnown: self._member_known,
             told.MemberForgotten: self._member_forgotten,
@@ -121,6 +124,7 @@ class Paths:
             Timer.REACH: self._of_peer(self._dialling.reach),
             Timer.DIAL_DIRECT: self._of_peer(self._dialling.dial_direct),
             Timer.STOP_DIAL: self._dialling.stop_dial,
+            Timer.NEARBY: self.nearby.due,
             Timer.CHALLENGE: self._of_way(self._proving.repeat),
             Timer.SIZE: self._of_way(self._proving.try_sizes),
             Timer.KEEPALIVE: self._of_peer(self._upkeep.keepalive),

@@ -19,7 +19,7 @@ from overlay.dataplane import port
 from overlay.errors import OverlayError
 from overlay.node import events as happened
 from overlay.node import facts as told
-from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers, StoreTickets
+from overlay.node.commands import Configure, Resolve, SendBeacon, StoreAddress, StorePeers, StoreTickets
 from overlay.node.core import Node
 from overlay.node.snapshot import Snapshot
 from overlay.shell.names import numeric, resolve
@@ -87,7 +87,9 @@ class Loop:
         device: Device | None,
         storage: Storage,
         listen: Callable[[happened.Event], None],
+        beacon: Callable[[bytes], None] = lambda payload: None,
     ) -> None:
+        """`listen` hears every event; `beacon` sends one to the links of this host."""
         self._plane = plane
         self._device = device
         self._storage = storage
@@ -113,6 +115,7 @@ class Loop:
                 records=c.records, endpoints=list(c.endpoints), holders=[each.hex() for each in c.holders]
             ),
             StoreTickets: lambda c: storage.keep_tickets(c.peer, c.tickets),
+            SendBeacon: lambda c: beacon(c.payload),
             StoreAddress: lambda c: storage.keep(ipv4=c.ipv4 or None, sequence=c.sequence),
         }
 

@@ -27,6 +27,7 @@ from overlay.node.core import Node
 from overlay.node.setup import Setup
 from overlay.shell.addresses import Addresses, open_bell, read_addresses, silence_bell
 from overlay.shell.answers import Answers
+from overlay.shell.discovery import Discovery
 from overlay.shell.hardware import best_ciphers
 from overlay.shell.keylog import KeyLog
 from overlay.shell.loop import Loop, clock
@@ -116,6 +117,7 @@ class _Run:
             holders=memory.holders,
             tickets=memory.tickets,
             relay=config.relay.enabled,
+            lan=config.lan.enabled,
             max_mbit=config.relay.max_mbit,
             punch=config.punch,
             stun=config.stun,
@@ -131,8 +133,18 @@ class _Run:
     async def _live(self, setup: Setup, wires: Wires, storage: Storage, control: ControlSocket, addresses: Any) -> None:
         gone = asyncio.Event()
         self._gone = gone
-        loop = Loop(plane=wires.plane, udp=wires.udp, device=wires.device, storage=storage, listen=self._listen)
+        loop = Loop(
+            plane=wires.plane,
+            udp=wires.udp,
+            device=wires.device,
+            storage=storage,
+            listen=self._listen,
+            beacon=self._beacon,
+        )
         self._loop = loop
+        self._discovery = Discovery(wires.udp.send_by, loop.tell)
+        self._discovery.switch(setup.lan, addresses)
+        self._addresses = addresses
         self._answers = Answers(loop, self._leave, gone)
         self._setup_now = setup
         self._wires = wires
@@ -158,6 +170,7 @@ class _Run:
             await gone.wait()
             await anyio.sleep(FAREWELL)
             tasks.cancel_scope.cancel()
+        self._discovery.close()
         loop.stop()
 
     # --- what happens ---
@@ -172,6 +185,9 @@ class _Run:
             self._keys.heard(event)
         for line in self._journal.take(event, now=clock()):
             self._say(line)
+
+    def _beacon(self, payload: bytes) -> None:
+        self._discovery.send(payload)
 
     def _say(self, line: Line) -> None:
         """One line for the person who started the node, and for those who watch."""
@@ -211,8 +227,17 @@ class _Run:
             return
         advertise = await advertised(config.node.advertise)
         relay = config.relay
+        self._discovery.switch(config.lan.enabled, self._addresses)
         self._loop.tell(
-            told.PolicyChanged(relay.enabled, config.peers, advertise, config.punch, config.stun, relay.max_mbit)
+            told.PolicyChanged(
+                relay.enabled,
+                config.peers,
+                advertise,
+                config.punch,
+                config.stun,
+                relay.max_mbit,
+                config.lan.enabled,
+            )
         )
         self._say(Line("reloaded", "the config was reread"))
 
@@ -245,6 +270,8 @@ class _Run:
             self._loop.tell(told.SocketClosed(gone))
         for came in opened:
             self._loop.tell(came)
+        self._addresses = addresses
+        self._discovery.know(addresses)
         self._loop.tell(told.AddressesChanged(addresses, gateway))
 
     def _look_for_device(self) -> None:

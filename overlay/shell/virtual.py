@@ -17,7 +17,7 @@ from overlay.dataplane.abi import VNET
 from overlay.dataplane.memory import MemoryPlane
 from overlay.errors import OverlayError
 from overlay.node import facts as told
-from overlay.node.commands import Configure, Resolve, StoreAddress, StorePeers, StoreTickets
+from overlay.node.commands import Configure, Resolve, SendBeacon, StoreAddress, StorePeers, StoreTickets
 from overlay.node.core import Node
 from overlay.node.events import Event
 from overlay.node.setup import Setup
@@ -114,6 +114,7 @@ class VirtualNode:
             Configure: lambda c: self.tun.configure(c.ipv4, c.ipv6),
             StorePeers: lambda c: self.memory.update(records=c.records, endpoints=c.endpoints, holders=c.holders),
             StoreTickets: self._remember_tickets,
+            SendBeacon: lambda c: None,  # links of a world have no groups
             StoreAddress: lambda c: self.memory.update(ipv4=c.ipv4 or None, sequence=c.sequence),
         }
         self.plane = MemoryPlane(

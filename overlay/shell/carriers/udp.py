@@ -10,6 +10,7 @@ fresh                    one id each; data flows on them as on PORT, once a way 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -124,6 +125,14 @@ class UdpCarrier:
         except OSError as error:
             if error.errno not in _PASSING and self._tell is not None:
                 self._tell(SendFailed(via, to, error_name(error)))
+
+    def send_by(self, to: Endpoint, payload: bytes, control: tuple[Ancillary, ...]) -> None:
+        """Send one datagram from PORT, where these control messages say; what the kernel refuses is lost."""
+        sock = self._sockets.get(socket.AF_INET6 if to.is_ipv6 else socket.AF_INET)
+        address = socket_address(sock.family, to) if sock is not None else None
+        if sock is not None and address is not None:
+            with contextlib.suppress(OSError):
+                sock.sendmsg([payload], control, 0, address)
 
     def _ancillary(self, via: SocketId, sock: socket.socket, ttl: int) -> tuple[Ancillary, ...]:
         """Where a datagram leaves from, and how far it goes (ip(7), ipv6(7))."""
