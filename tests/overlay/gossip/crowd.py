@@ -110,13 +110,15 @@ class Crowd:
         return [self.rooms[self.index[node]] for node in choose(candidates, {}, entropy=self.dice)]
 
     def weave(self) -> None:
-        """Everybody connects to whom it chooses, and says so in its record."""
+        """Everybody connects to whom it chooses, says so in its record, and knows everybody, as after a night."""
+        chosen = {room.own.id: self.chosen(room) for room in self.rooms}
         for room in self.rooms:
-            for other in self.chosen(room):
+            links = tuple(RecordLink(other.own.id, 9) for other in chosen[room.own.id])
+            room.tell(SelfChanged(room.own.endpoints, links, relay=room.own.relay), now=self.now)
+        self.acquaint()
+        for room in self.rooms:
+            for other in chosen[room.own.id]:
                 self.connect(room, other)
-        for room in self.rooms:
-            links = tuple(RecordLink(node, 9) for node in list(self.links[room.own.id])[:8])
-            self.tell(room, SelfChanged(room.own.endpoints, links, relay=room.own.relay))
 
     def connect(self, one: Gossip, two: Gossip) -> None:
         if two.own.id in self.links[one.own.id]:
@@ -148,6 +150,7 @@ class Crowd:
             elif fact is not None:
                 self.tell(room, fact)
             elif self._planned.get(node) == at:
+                del self._planned[node]
                 room.handle_timeout(now=self.now)
                 self._collect(room)
         if not until():

@@ -19,7 +19,6 @@ def settled() -> Crowd:
     """Eighty members that know each other, some time after their sessions opened."""
     with trusting():
         crowd = Crowd(MEMBERS, RELAYS)
-        crowd.acquaint()
         crowd.weave()
         crowd.run(60.0)
     return crowd
