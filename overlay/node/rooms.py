@@ -121,9 +121,11 @@ class Rooms:
         relay = record is not None and record.relay
         return Neighbour(node, milliseconds(way.rtt.smoothed), loss, relay, milliseconds(way.rtt.deviation))
 
-    def _onward(self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float) -> list[NodeId]:
+    def _onward(
+        self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float, may_search: Callable[[], bool]
+    ) -> list[NodeId]:
         """Whom `relay` may hand a circuit or a handshake of others on to."""
-        return self.roads.onward(target, self.around(now=now), avoid=avoid, links=links)
+        return self.roads.onward(target, self.around(now=now), avoid=avoid, links=links, may_search=may_search)
 
     def drop(self, reason: str) -> None:
         """Count a frame that led nowhere."""

@@ -6,6 +6,7 @@ request, handshake --target a neighbour?--> it, then --onward--> by cost, none t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from overlay.relay.denials import Denials
 from overlay.relay.facts import CarryAsked
@@ -15,15 +16,17 @@ from overlay.values import NodeId
 from overlay.wire.messages import OpenCircuit
 from punch.limiter import TokenBucket
 
-Onward = Callable[[NodeId, Sequence[NodeId], int, float], Sequence[NodeId]]
-"""(target, whom to avoid, links left from us, now) -> neighbours that lead there, the best first."""
+Onward = Callable[[NodeId, Sequence[NodeId], int, float, Callable[[], bool]], Sequence[NodeId]]
+"""(target, whom to avoid, links left from us, now, may it search where nothing is kept?) -> neighbours that lead there,
+the best first."""
 
 
 class Choices:
     """Answers for the machine; knows which links refused or failed."""
 
-    def __init__(self, onward: Onward) -> None:
+    def __init__(self, onward: Onward, drop: Callable[[str], None]) -> None:
         self._onward = onward
+        self._drop = drop
         self._budgets: dict[NodeId, TokenBucket] = {}
         self.refused = Denials()
         """Refused or dead when asked for a circuit."""
@@ -39,12 +42,15 @@ class Choices:
         """A neighbour is gone."""
         self._budgets.pop(neighbour, None)
 
-    def may_ask(self, neighbour: NodeId, *, now: float) -> bool:
-        """Whether we look up one more way for a neighbour; counted."""
+    def _may_search(self, neighbour: NodeId, now: float) -> bool:
+        """Whether we search one more way for a neighbour; counted."""
         budget = self._budgets.get(neighbour)
         if budget is None:
             budget = self._budgets[neighbour] = TokenBucket(depth=ROUTED_DEPTH, rate=ROUTED_RATE, now=now)
-        return budget.take(now=now)
+        if budget.take(now=now):
+            return True
+        self._drop("circuit_flood")
+        return False
 
     def following(
         self, peer: NodeId, message: OpenCircuit, up: Collection[NodeId], *, now: float
@@ -54,7 +60,7 @@ class Choices:
         avoid = (peer, NodeId(message.source), *relays_behind(peer, message))
         routed = [
             each
-            for each in self._onward(target, avoid, left, now)
+            for each in self._onward(target, avoid, left, now, partial(self._may_search, peer, now))
             if each in up and each not in (target, *avoid) and not self.refused.holds((target, each), now=now)
         ]
         most = MOST_NEXT_FAR if message.crossed else MOST_NEXT
@@ -68,5 +74,6 @@ class Choices:
         """Whom to hand a handshake on to."""
         if asked.to in up:
             return asked.to
-        onward = self._onward(asked.to, (asked.peer, asked.sender), min(asked.hops, MAX_LINKS - 1), now)
+        may_search = partial(self._may_search, asked.peer, now)
+        onward = self._onward(asked.to, (asked.peer, asked.sender), min(asked.hops, MAX_LINKS - 1), now, may_search)
         return next((each for each in onward if each in up and each not in (asked.peer, asked.sender)), None)

@@ -19,8 +19,9 @@ TRIES_SPARED = 2
 MOST_NEXT, MOST_NEXT_FAR = 3, 2
 """Neighbours asked for one circuit by its first relay, and by each one after it. What one refuses is remembered for
 IGNORED, so a request that leads nowhere asks every link of the mesh once, not every way through it."""
-ROUTED_DEPTH, ROUTED_RATE = 256.0, 16.0
-"""Requests of one neighbour that we look a way up for, at once and a second."""
+ROUTED_DEPTH, ROUTED_RATE = 128.0, 4.0
+"""Searches made for one neighbour, at once and a second: some milliseconds each among a thousand members. A target that
+was searched for since links last changed costs none."""
 IGNORED = 60.0
 """Seconds for which a refused link is ignored (protocol section 8)."""
 CROSSING = 5.0
@@ -40,7 +41,7 @@ DROPS = {
     "circuit_stranger": "a circuit message of a node that is no neighbour with a proven way, and did not become one",
     "circuit_bad": "a request or an answer that contradicts itself or an earlier one",
     "circuit_forged": "a request in another node's name",
-    "circuit_flood": "more requests to look a way up for than one neighbour may send",
+    "circuit_flood": "more requests and handshakes to search a way for than one neighbour may send",
     "circuit_loop": "a request or an answer that names a node twice, or one of the ends as a relay",
     "circuit_refused": "a request refused for its peer, our policy or a limit",
     "circuit_unknown": "an answer nobody waits for, or the end of a circuit nobody has",

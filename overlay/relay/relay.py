@@ -75,7 +75,7 @@ class Relay:
         enabled: bool,
         entropy: random.Random,
         avoid: Callable[[Label], bool] = lambda label: False,
-        onward: Onward = lambda target, avoid, links, now: (),
+        onward: Onward = lambda target, avoid, links, now, may_search: (),
         now: float,
     ) -> None:
         self.drops: dict[str, int] = {}
@@ -83,7 +83,7 @@ class Relay:
         self._enabled = enabled
         self._entropy = entropy
         self._avoid = avoid
-        self._choices = Choices(onward)
+        self._choices = Choices(onward, self._drop)
         self._up: dict[NodeId, None] = {}
         self._book = Book()
         self._courier = Courier()
@@ -285,9 +285,6 @@ class Relay:
         if target == self._own:
             back = Leg(peer, message.req, self._fresh_label(), Label(message.label))
             self._stand(self._enter(Circuit(source, target, back, None, 0, now, crossed)), now)
-            return
-        if target not in self._up and not self._choices.may_ask(peer, now=now):
-            self._refuse(peer, message.req, self._because("circuit_flood", "full"))
             return
         following = self._choices.following(peer, message, self._up, now=now)
         if not following:

@@ -6,7 +6,7 @@ our own links (measured) + that, or what a circuit over it measured ------------
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from overlay.routing.costs import MAX_COST, STEP, weighed_ms
 from overlay.routing.search import Found, ways_to
@@ -88,31 +88,45 @@ class Roads:
         return ranked
 
     def onward(
-        self, target: NodeId, around: Sequence[Neighbour], *, avoid: Collection[NodeId], links: int
+        self,
+        target: NodeId,
+        around: Sequence[Neighbour],
+        *,
+        avoid: Collection[NodeId],
+        links: int,
+        may_search: Callable[[], bool] = lambda: True,
     ) -> list[NodeId]:
         """The neighbours to hand a circuit or a handshake of others on to, the cheapest first.
 
         Through nobody in `avoid`, within `links` links from us. Nobody guesses for others: none, where no record
         leads to the target. Only where every known way crosses `avoid` or is too long, a search is made for this
-        question alone.
+        question alone. `may_search` is asked before each search: for whoever asks too much there is no way.
         """
         able = [n for n in around if n.relay and n.id != target and n.id not in avoid]
-        found = self._ways(target, tuple(n.id for n in around if n.relay))
+        starts = tuple(n.id for n in around if n.relay)
+        if not able or not (self._keeps(target, starts) or may_search()):
+            return []
+        found = self._ways(target, starts)
         clean = {
             node: way
             for node, way in found.items()
             if len(way[1]) < links and not any(relay in avoid for relay in way[1])
         }
-        if found and able and not any(n.id in clean for n in able):
+        if found and not any(n.id in clean for n in able) and may_search():
             clean = self._search(target, tuple(n.id for n in able), links=links - 1, avoid=avoid)
         ranked = [(_ms(n) + clean[n.id][0], n.id) for n in able if n.id in clean]
         ranked.sort(key=lambda entry: entry[0])
         return [node for _, node in ranked]
 
+    def _keeps(self, target: NodeId, starts: tuple[NodeId, ...]) -> bool:
+        """Whether a search for a target still holds."""
+        kept = self._kept.get(target)
+        return kept is not None and kept[:2] == (self._version, starts)
+
     def _ways(self, target: NodeId, starts: tuple[NodeId, ...]) -> Found:
         """The cheapest ways from our neighbours to a target, as long as no link changes."""
-        kept = self._kept.pop(target, None)
-        if kept is None or kept[:2] != (self._version, starts):
+        holds, kept = self._keeps(target, starts), self._kept.pop(target, None)
+        if kept is None or not holds:
             kept = (self._version, starts, self._search(target, starts, links=MAX_HOPS - 1, avoid=()))
         self._kept[target] = kept
         if len(self._kept) > MOST_KEPT:

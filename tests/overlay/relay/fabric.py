@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -64,8 +64,10 @@ class Site:
         """Its neighbours, as routing sees them."""
         return [Neighbour(peer, rtt, None, True) for peer, rtt in self.near.items()]
 
-    def _onward(self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float) -> list[NodeId]:
-        return self.roads.onward(target, self.around(), avoid=avoid, links=links)
+    def _onward(
+        self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float, may_search: Callable[[], bool]
+    ) -> list[NodeId]:
+        return self.roads.onward(target, self.around(), avoid=avoid, links=links, may_search=may_search)
 
     def hear(self, event: Event) -> None:
         """Do what the hall does: keep labels, and the circuit to send on."""

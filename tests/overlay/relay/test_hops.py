@@ -35,7 +35,7 @@ def hub(*, neighbours: tuple[NodeId, ...] = (ANN, BOB, EVE), leads: tuple[NodeId
         own=HUB,
         enabled=True,
         entropy=random.Random(7),
-        onward=lambda target, avoid, links, now: [each for each in leads if each not in avoid],
+        onward=lambda target, avoid, links, now, may_search: [each for each in leads if each not in avoid],
         now=0.0,
     )
     for peer in neighbours:
@@ -286,14 +286,22 @@ def test_answers_swapped_between_circuits_or_changed_later_count() -> None:
     assert relay.carrying() == 1
 
 
-def test_a_neighbour_that_asks_for_ways_without_end_is_told_full() -> None:
-    relay = hub(leads=())
-    for number in range(int(ROUTED_DEPTH) + 10):
-        relay.tell(CircuitMessage(ANN, ask(req=number, label=number)), now=0.0)
-    assert relay.drops == {"circuit_refused": ROUTED_DEPTH, "circuit_flood": 10}
-    assert said(relay)[-1] == SendRelay(ANN, CircuitRefused(ROUTED_DEPTH + 9, "full"))  # type: ignore[arg-type]
-    relay.tell(CircuitMessage(BOB, ask(source=BOB)), now=0.0)
-    assert relay.drops["circuit_flood"] == 10
+def test_a_neighbour_that_asks_for_ways_without_end_gets_no_more_searches() -> None:
+    fabric = Fabric("ann", "bob", "hub", "eve")
+    for name in ("ann", "bob", "eve"):
+        fabric.link("hub", name)
+    fabric.spread()
+    hub_ = fabric.sites["hub"]
+    for number in range(500):
+        source = (number, ANN, node(f"x{number}"), number)
+        fabric.tell("hub", CircuitMessage(ANN, OpenCircuit(*source, 7)))
+        fabric.tell("hub", CarryAsked(ANN, node(f"y{number}"), ANN, b"m1", 7))
+    assert hub_.roads.searches == ROUTED_DEPTH
+    assert hub_.relay.drops["circuit_flood"] == 1000 - ROUTED_DEPTH
+    fabric.tell("hub", CircuitMessage(BOB, OpenCircuit(1, BOB, node("far"), 1, 7)))
+    assert hub_.roads.searches == ROUTED_DEPTH + 1
+    fabric.tell("hub", CarryAsked(ANN, node("far"), ANN, b"m1", 7))
+    assert hub_.relay.drops["circuit_flood"] == 1000 - ROUTED_DEPTH, "what is kept costs nothing"
 
 
 def test_a_relay_that_hands_everything_on_to_its_friends_takes_no_more_than_its_share() -> None:
