@@ -72,6 +72,8 @@ class Timer(Enum):
     """Our record may be signed again."""
     REFRESH = auto()
     """Our record is an interval old."""
+    LINKS = auto()
+    """Our links may be said again."""
     OUTBID = auto()
     """A clone may be outbid again."""
     TIDY = auto()
@@ -198,7 +200,7 @@ class Gossip:
             case SessionDown():
                 self._spread.down(fact.peer, now=now)
             case SelfChanged():
-                self._own.describe(fact.endpoints, fact.links, relay=fact.relay, nat=fact.nat)
+                self._own.describe(fact.endpoints, fact.links, relay=fact.relay, nat=fact.nat, now=now)
             case FirstDial():
                 self._claim_soon(now=now)
             case NoPeers():
@@ -224,6 +226,8 @@ class Gossip:
                     self._claim()
                 case Timer.ISSUE | Timer.REFRESH:
                     self._issue(now=now)
+                case Timer.LINKS:
+                    self._own.relink(now=now)
                 case Timer.OUTBID:
                     self._outbid(self._clones.outbid(now=now))
                 case Timer.TIDY:
@@ -387,6 +391,8 @@ class Gossip:
 
     def _settle(self, *, now: float) -> None:
         """Sign what changed of us, and tell what follows for names, addresses and conflicts."""
+        if (links_due := self._own.links_due(now=now)) is not None:
+            self._timers.set(Timer.LINKS, links_due)
         if self._own.outdated and self._timers.get(Timer.ISSUE) is None:
             due = self._own.due(now=now)
             if due <= now:

@@ -21,6 +21,9 @@ ISSUE_BURST = 10
 ISSUE_EVERY = 10.0
 """.. and one in so many seconds from then on; changes meanwhile go into the next."""
 
+LINKS_EVERY = 30.0
+"""Seconds between two changes of our links, but for one that is lost, and for those there was room for."""
+
 
 class OwnRecord:
     """Says the newest of us; `record` and `signed` are what others may have."""
@@ -56,6 +59,9 @@ class OwnRecord:
         self._network = network
         self._pace = Pace(ISSUE_BURST, ISSUE_EVERY)
         self._above = sequence
+        self._links: tuple[RecordLink, ...] = ()
+        """Our links as last told."""
+        self._links_at = float("-inf")
         self._events: list[OwnRecordIssued | AddressClaimed] = []
         self._next = Record(
             id=identity.id,
@@ -100,12 +106,34 @@ class OwnRecord:
         return self._pace.at(now=now)
 
     def describe(
-        self, endpoints: tuple[RecordEndpoint, ...], links: tuple[RecordLink, ...], *, relay: bool, nat: str
+        self,
+        endpoints: tuple[RecordEndpoint, ...],
+        links: tuple[RecordLink, ...],
+        *,
+        relay: bool,
+        nat: str,
+        now: float,
     ) -> None:
         """What is to be said from now on; only the first 12 endpoints and 8 links find room."""
-        self._next = msgspec.structs.replace(
-            self._next, endpoints=endpoints[:MAX_ENDPOINTS], links=links[:MAX_LINKS], relay=relay, nat=nat
-        )
+        self._links = links[:MAX_LINKS]
+        self._next = msgspec.structs.replace(self._next, endpoints=endpoints[:MAX_ENDPOINTS], relay=relay, nat=nat)
+        self.relink(now=now)
+
+    def relink(self, *, now: float) -> None:
+        """Say our links of now, unless that must wait."""
+        if self._links != self._next.links and self.links_due(now=now) is None:
+            self._next = msgspec.structs.replace(self._next, links=self._links)
+            self._links_at = now
+
+    def links_due(self, *, now: float) -> float | None:
+        """When links that must wait may be said: costs swing, and of many neighbours now one is among the best, now
+        another. None: nothing waits."""
+        before, after = self._next.links, self._links
+        if before == after or now - self._links_at >= LINKS_EVERY:
+            return None
+        nodes = {link.node for link in after}
+        lost = len(after) < MAX_LINKS and any(link.node not in nodes for link in before)
+        return None if lost or len(after) > len(before) else self._links_at + LINKS_EVERY
 
     def outbid(self, sequence: int) -> None:
         """A record of ours with this sequence is about, from before a crash perhaps: the next goes above it."""

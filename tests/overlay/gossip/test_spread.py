@@ -345,6 +345,21 @@ def test_our_record_is_refreshed_within_the_hour() -> None:
     assert refreshed[0].record.sequence == 2
 
 
+def test_costs_that_swing_are_said_twice_a_minute_and_a_lost_link_at_once() -> None:
+    mesh = Mesh()
+    room = mesh.alone(gossip(identity(1)))
+    mesh.run(300.0)
+    links = [RecordLink(identity(n).id, 5) for n in (2, 3, 4)]
+    issued = len(mesh.events(room, OwnRecordIssued))
+    for second in range(120):
+        swinging = (*links[:2], RecordLink(identity(4).id, 5 + second % 2))
+        mesh.tell(room, SelfChanged((), swinging, relay=True))
+        mesh.run(1.0)
+    assert 4 <= len(mesh.events(room, OwnRecordIssued)) - issued <= 5
+    mesh.tell(room, SelfChanged((), tuple(links[:2]), relay=True))
+    assert room.own.links == tuple(links[:2])
+
+
 def test_the_same_seed_gives_the_same_conversation() -> None:
     def run() -> list[tuple[float, NodeId, NodeId, Message]]:
         dice = random.Random(3)
