@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from types import TracebackType
 from typing import Any, Self
@@ -207,13 +207,18 @@ class World:
 
     # --- time
 
-    def run(self, *, until: float) -> None:
-        """Let time pass up to `until`.
+    def run(self, *, until: float, told: Iterable[str] | None = None) -> None:
+        """Let time pass up to `until`; `told`: the hosts that were told something meanwhile, None: any may have been.
 
         Raises:
             Stuck: a host keeps the clock from going on.
         """
-        self._look_around()
+        if told is None:
+            self._look_around()
+        else:
+            for name in told:
+                if (station := self._stations.get(name)) is not None:
+                    self._touched.setdefault(station, False)
         while self._turn(until):
             pass
         self.now = max(self.now, until)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from overlay.node.rooms import Rooms
@@ -31,10 +31,23 @@ def changes(node: VirtualNode) -> int:
     return node.plane._movers.tables.version
 
 
-def sequences(node: VirtualNode) -> Iterator[tuple[NodeId, int]]:
-    """The sequence of every record held."""
-    for held in rooms(node).gossip._members.all():
-        yield held.record.id, held.record.sequence
+def records(node: VirtualNode) -> int:
+    """How many records it holds."""
+    return len(rooms(node).gossip._members)
+
+
+def when_held(node: VirtualNode, held: Callable[[NodeId, int], None]) -> None:
+    """Call `held` with the id and the sequence of every record that the node holds, and takes from now on."""
+    members: Any = rooms(node).gossip._members
+    put = members.put
+
+    def heard(record: Any, *rest: Any, **more: Any) -> Any:
+        held(record.id, record.sequence)
+        return put(record, *rest, **more)
+
+    for each in members.all():
+        held(each.record.id, each.record.sequence)
+    setattr(members, "put", heard)  # noqa: B010
 
 
 def budget(node: VirtualNode, *, now: float) -> tuple[BudgetView, int, int]:

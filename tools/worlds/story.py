@@ -120,12 +120,11 @@ class Story:
 
     def _until(self, moment: float) -> None:
         """Let time pass, doing what is planned."""
-        world = self.town.world
         while self._agenda and self._agenda[0][0] <= moment:
             at, _, act = heapq.heappop(self._agenda)
-            world.run(until=at)
+            self.town.run(until=at)
             act()
-        world.run(until=moment)
+        self.town.run(until=moment)
 
     def _begin(self, fault: Fault) -> None:
         undo = begin(self.town, fault)

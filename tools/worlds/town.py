@@ -94,6 +94,8 @@ class Town:
         self._blocks: dict[tuple[str, str], int] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._asleep: dict[str, list[Fact]] = {}
+        self._told: dict[str, None] = {}
+        """Members that heard something from outside since time passed last."""
         for number, place in enumerate(plan.places):
             self._found(place, number)
         for a, b in plan.walls:
@@ -106,6 +108,11 @@ class Town:
         else:
             home = build(self.world, KINDS[place.nat], place.name, number=next(self._numbers))
         self._homes[place.name] = self._first[place.name] = home
+
+    def run(self, *, until: float) -> None:
+        """Let time pass."""
+        told, self._told = self._told, {}
+        self.world.run(until=until, told=told)
 
     # --- coming and going
 
@@ -135,6 +142,7 @@ class Town:
         self.watch.born(name, node, now=self.world.now)
         self.nodes[name] = node
         self.world.add(name, Member(name, node, self, mischief), home.address, network=home.network)
+        self._told[name] = None
         self._rewire(name)
         if self._counts.get(("unplug", name)):
             self.world.unplug(name)
@@ -172,6 +180,7 @@ class Town:
         node = self.nodes[a]
         if a in self._asleep:
             return None
+        self._told[a] = None
         node.send(self.traffic.make(a, b, source, target), now=self.world.now)
         self.watched(a, node)
         return serial
@@ -307,6 +316,7 @@ class Town:
         if name in self._asleep:
             self._asleep[name].append(fact)
         elif (node := self.nodes.get(name)) is not None:
+            self._told[name] = None
             node.tell(fact, now=self.world.now)
             self.watched(name, node)
 
@@ -320,6 +330,7 @@ class Town:
 
         def wake() -> None:
             if self.nodes.get(name) is node:
+                self._told[name] = None
                 self.world.wake(name)
                 for fact in self._asleep.pop(name):
                     self.tell(name, fact)

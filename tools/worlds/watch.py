@@ -25,7 +25,7 @@ REASON = re.compile(r"[a-z][a-z0-9_]{1,39}")
 MOST_REASONS = 120
 BURST = 40
 """Depth of the engine's bucket (design section 4)."""
-WEIGHED_EVERY = 10
+WEIGHED_EVERY = 20
 """Seconds from one weighing of all tables to the next: it walks everything."""
 FIXED_WEIGHT, WEIGHT_A_MEMBER = 30_000, 3_000
 """Entries in all tables of a node at most, and more for each record it may hold."""
@@ -54,8 +54,9 @@ class Watch:
 
     def born(self, name: str, node: VirtualNode, *, now: float) -> None:
         """A node starts, with no memory of ours."""
-        self._seen[name] = Seen({}, at=now)
+        seen = self._seen[name] = Seen({}, at=now)
         self._ids[node.node.id] = name
+        inside.when_held(node, lambda member, sequence: self._record(name, seen, member, sequence))
 
     def step(self, name: str, node: VirtualNode) -> None:
         """A node did something.
@@ -67,7 +68,6 @@ class Watch:
             for packet in node.received():
                 self._packets.take(name, packet)
         seen = self._seen[name]
-        self._records(name, node, seen)
         changes = inside.changes(node)
         if changes != seen.changes:
             seen.changes = changes
@@ -93,7 +93,7 @@ class Watch:
             Broken: they are not.
         """
         sizes = inside.weigh(node)
-        total, records = sizes.pop("all"), len(list(inside.sequences(node)))
+        total, records = sizes.pop("all"), inside.records(node)
         self.heaviest = max(self.heaviest, total)
         if total > FIXED_WEIGHT + WEIGHT_A_MEMBER * records:
             largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:5]
@@ -101,15 +101,12 @@ class Watch:
 
     # --- one each
 
-    def _records(self, name: str, node: VirtualNode, seen: Seen) -> None:
-        newest = seen.newest
-        for member, sequence in inside.sequences(node):
-            before = newest.get(member, -1)
-            if sequence > before:
-                newest[member] = sequence
-            elif sequence < before:
-                whose = self._ids.get(member, member.hex()[:8])
-                raise Broken("older", f"{name} holds record {sequence} of {whose}, and held {before} before")
+    def _record(self, name: str, seen: Seen, member: NodeId, sequence: int) -> None:
+        before = seen.newest.get(member, -1)
+        if sequence < before:
+            whose = self._ids.get(member, member.hex()[:8])
+            raise Broken("older", f"{name} holds record {sequence} of {whose}, and held {before} before")
+        seen.newest[member] = sequence
 
     def _no_loop(self, name: str, node: VirtualNode) -> None:
         """Follow every circuit that begins here, from node to node, by the labels they carry on."""
