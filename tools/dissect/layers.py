@@ -10,6 +10,8 @@ import types
 import warnings
 from typing import Any
 
+from overlay.node.lan import SIZE as BEACON_SIZE
+from overlay.shell.discovery import PORT as BEACON_PORT
 from overlay.wire.frame import (
     CONTROL,
     COOKIE,
@@ -46,8 +48,6 @@ M3_LEAST, M4_LEAST = 8 + 32 + 48 + 16, 8 + 48 + 16
 """noise2 carries e, an encrypted s and at least a tag; noise3 no e."""
 R1_LEAST, R2_LEAST = 24 + 32 + 16 + 16 + 16, 12 + 32 + 16 + 16 + 16
 """Their heads, e, at least a tag, mac and mac1."""
-BEACON_SIZE, BEACON_PORT = 32, 27181
-"""Protocol section 10; only its port tells a beacon, its bytes say nothing."""
 MAGIC_COOKIE = 0x2112_A442
 """RFC 5389 section 6."""
 
@@ -187,7 +187,7 @@ def dissect(payload: bytes, port: int = 0) -> list[Any]:
     was captured."""
     if not payload:
         return [Other(type=0, bytes=b"")]
-    if port == BEACON_PORT:
+    if port == BEACON_PORT:  # only that tells a beacon, its bytes say nothing
         return [(Beacon if len(payload) == BEACON_SIZE else Other)(payload)]
     chosen = choose(payload)
     if chosen not in (Data, Control):
