@@ -157,8 +157,8 @@ class Redundancy:
         if floor is None or not fresh:
             return self._decide(None, floor)
         long = floor * (1 + QUEUE_SHARE) + QUEUE_TIME
-        queued = min(fresh[(len(fresh) - 1) // 2], self._samples[-1][1]) > long
-        if fresh[-1] <= long:
+        queued = fresh[0] > long  # a queue makes all of them longer, a busy host some
+        if max(fresh[(len(fresh) - 1) // 2], self._samples[-1][1]) <= long:
             self._credit()
         elif queued:
             self._known = KNOWN
