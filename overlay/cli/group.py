@@ -24,6 +24,8 @@ COMMANDS = {
     "demo": "The main job, live, in network namespaces.",
 }
 """Command -> what it is for. `overlay.cli.NAME` holds it under its name."""
+FILES = {"trace": "hops"}
+"""Commands whose file is called otherwise than they are: a standard module has their name."""
 
 
 class Helpful(click.Group):
@@ -48,7 +50,7 @@ class Lazy(Helpful):
         """The command, imported."""
         if cmd_name not in COMMANDS:
             return None
-        found = getattr(import_module(f"overlay.cli.{cmd_name}"), cmd_name)
+        found = getattr(import_module(f"overlay.cli.{FILES.get(cmd_name, cmd_name)}"), cmd_name)
         assert isinstance(found, click.Command)
         return found
 

@@ -27,7 +27,7 @@ from overlay.node.report import path_of, punch_view, snapshot
 from overlay.node.rooms import Rooms
 from overlay.node.setup import Setup
 from overlay.node.snapshot import Explained, Path, Snapshot
-from overlay.node.trace import Trace
+from overlay.node.tracing import Trace
 from overlay.values import NodeId
 from punch.config import PunchConfig
 from punch.events import PeerView

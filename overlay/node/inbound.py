@@ -11,7 +11,7 @@ from collections.abc import Callable
 from overlay.gossip import facts as gossip
 from overlay.node.outbound import Outbound
 from overlay.node.rooms import Owner, Rooms
-from overlay.node.trace import Trace
+from overlay.node.tracing import Trace
 from overlay.paths import facts as paths
 from overlay.paths.facts import Where
 from overlay.relay import facts as relay

@@ -12,7 +12,7 @@ from overlay.node.farewell import Farewell
 from overlay.node.lan import Lan
 from overlay.node.outbound import Outbound
 from overlay.node.rooms import Rooms
-from overlay.node.trace import Trace
+from overlay.node.tracing import Trace
 from overlay.paths import facts as paths
 from overlay.relay import facts as relay
 from overlay.session import facts as session

@@ -7,7 +7,7 @@ import pytest
 
 from overlay.cli import main
 from overlay.cli.terminal import Canvas, Pen
-from overlay.cli.trace import trace_lines
+from overlay.cli.hops import trace_lines
 from tests.kit.contract import TRACE, faults
 from tests.overlay.control.fake import IDS, RELAY, FakeNode, peer
 
