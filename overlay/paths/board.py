@@ -218,7 +218,6 @@ class Board:
 
     def settle(self, peer: Peer, *, now: float) -> None:
         """Choose again for `peer`, and tell the plane, the hall, and whoever is relayed by it."""
-        direct_before = any(isinstance(key, Direct) for key in peer.current)
         routed = [(way, self.route(peer, way)) for way in peer.ways.values() if way.proven and peer.session]
         by_way = {way.where: route for way, route in routed if route is not None}
         ways = peer.choose([way for way, route in routed if route is not None], now=now)
@@ -239,10 +238,11 @@ class Board:
             self.news.append(happened.PathChanged(peer.node, self.view(peer)))
         if chosen:
             self.timers.clear((Timer.GIVE_UP, peer.node))
-        direct = any(isinstance(key, Direct) for key in chosen)
-        if direct != direct_before:
-            self.turned.append((peer.node, direct))
         best = peer.best_direct() if peer.session else None
+        direct = best is not None and not best.down
+        if direct != peer.direct:
+            peer.direct = direct
+            self.turned.append((peer.node, direct))
         gone = best is None or not isinstance(best.where, Direct) or (best.down and not peer.reached)
         before, peer.near = peer.near, None if best is None or gone else best.where
         if before != peer.near:

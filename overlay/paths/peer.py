@@ -63,6 +63,8 @@ class Peer:
         self.silent_at = -1.0
         """When it was last said to be silent: reached again once heard after that."""
         self.current: tuple[Where, ...] = ()
+        self.direct = False
+        """A direct way stands, in use or at rest: none has to be punched."""
         self.near: Where | None = None
         """The best direct way, as the others were last told."""
         self.since = 0.0

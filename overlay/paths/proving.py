@@ -16,13 +16,15 @@ from punch.values import Endpoint
 
 TRIES_KNOWN = 20
 """Packets for a way that stands to reason: a circuit that was opened, an endpoint where the peer was reached."""
+TRIES_DEAD_HOLE = 5
+"""Packets for a hole that carried and does not answer: it will not open again, another one must be punched."""
 TRIES_HOLE = 3
 """Packets for a hole that is claimed: with the engine's answer to its probe the 4 an endpoint gets."""
 LAST_WAIT = 2.0
 """Seconds between two Challenges at most."""
 USED_WAIT = 1.0
 """The same where user packets wait."""
-QUICK_TRIES, QUICK_WAIT = 3, 0.1
+QUICK_TRIES, QUICK_WAIT = 4, 0.1
 """Challenges that follow each other so soon where a way is in doubt, if the round trip is not longer: a lost one in ten
 is no proof of anything."""
 SIZE_ROUNDS = 2
@@ -33,7 +35,7 @@ SIZE_WAIT = 1.0
 """Seconds between them."""
 SIZE_AGAIN = 30.0
 """Seconds at base size until larger ones are tried again."""
-ASK_BACK = 0.5
+ASK_BACK = 0.1
 """Seconds since a way last answered in which nobody asks it again only because the peer does."""
 IN_USE = 2.0
 """Seconds since user packets in which it is worth to."""
@@ -71,7 +73,8 @@ class Proving:
         claimed = way.hole and not known and self._board.timers.get((Timer.HOLE, (peer.node, where))) is not None
         if claimed and way.tries >= TRIES_HOLE:
             return  # the hole's own time is not over
-        if way.tries >= (TRIES_KNOWN if known and not way.hole else TRIES):
+        most = TRIES if not known else TRIES_DEAD_HOLE if way.hole else TRIES_KNOWN
+        if way.tries >= most:
             self._unanswered(peer, way, now=now)
             return
         fair = known or way.candidate or not isinstance(where, Direct)
@@ -222,8 +225,15 @@ class Proving:
             way.candidate = way.moved = True
             way.hole = where.endpoint in peer.holes or where.via in self._board.engine_sockets
             way.lifetime = peer.holes.get(where.endpoint)
+        elif highest and not way.proven and not way.routable and not way.hole:
+            way.candidate = way.moved = True  # it was only named by a record, and now it speaks
         way.allowance += AMPLIFICATION * size
-        if not way.proven and (not way.candidate or way.allowance >= SMALL):
+        if way.proven or (way.candidate and way.allowance < SMALL):
+            return
+        asked = self._board.timers.get((Timer.CHALLENGE, (peer.node, way.where)))
+        if way.candidate and asked is not None and asked - now > FIRST_WAIT:
+            self.ask_anew(peer, way, now=now)
+        else:
             self.ask(peer, way, now=now)
 
     def _is_welcome(self, peer: Peer, where: Direct) -> bool:

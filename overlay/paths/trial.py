@@ -26,6 +26,8 @@ CLEARLY = 1.5
 """A way must weigh this much more than the other to lose its place: one step of a link's cost."""
 TRAIN, APART = 20, 0.05
 """Challenges on each way, and seconds between two."""
+ENOUGH = 200
+"""Datagrams that Reports told of until their loss is evidence."""
 AGAIN = 10.0
 """Seconds between two trials of a peer's ways; doubles while nothing comes of them."""
 AGAIN_LAST = 300.0
@@ -86,7 +88,7 @@ class Trials:
         ]
         used = peer.current[:1]
         weights = [
-            self._weight(way, max(loss, way.redundancy.loss) if used == (way.where,) else loss)
+            self._weight(way, max(loss, _of_data(way)) if used == (way.where,) else loss)
             for way, loss in zip((tried, other), losses, strict=True)
         ]
         worse = weights[0] > CLEARLY * weights[1]
@@ -110,6 +112,11 @@ class Trials:
     def _end(self, peer: Peer, *, now: float) -> None:
         peer.trial = None
         peer.trial_at = now + min(AGAIN_LAST, AGAIN * 2.0 ** min(peer.trials, 8) / 2)
+
+
+def _of_data(way: Way) -> float:
+    """The loss of what went this way, where enough did for it to mean something."""
+    return way.redundancy.loss if way.told >= ENOUGH else 0.0
 
 
 def _ms(seconds: float | None) -> float | None:

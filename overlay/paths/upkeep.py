@@ -168,10 +168,12 @@ class Upkeep:
         totals = Totals(message.complete, message.incomplete, message.slices, message.missed)
         added = peer.loss.report(totals, now=now)
         peer.report_at = now
+        peer.vigil.looks = 0
         way = peer.ways.get(peer.current[0]) if peer.current else None
         if way is None or way.doubtful or now - peer.since < STRADDLES:
             return
         way.reported = True
+        way.told += added.slices + added.missed
         if way.redundancy.reported(added.slices, added.missed, way.rtt.floor, now=now):
             self._board.settle(peer, now=now)
         if way.redundancy.wants_rtt(now=now):

@@ -26,7 +26,7 @@ LOOKS = 0.05
 class Vigil:
     """The watch over one peer's answers; times in seconds."""
 
-    __slots__ = ("_sent", "asked_at", "doubted_at", "gap", "since")
+    __slots__ = ("_sent", "asked_at", "doubted_at", "gap", "looks", "since")
 
     def __init__(self) -> None:
         self.since: float | None = None
@@ -37,6 +37,8 @@ class Vigil:
         """When it came to be doubted."""
         self.gap = UNKNOWN
         """The longest an answer took of late."""
+        self.looks = 0
+        """Looks at which something new was sent, since a Report came."""
         self._sent = 0.0
 
     def look(self, sent: float, heard: float) -> None:
@@ -46,6 +48,7 @@ class Vigil:
             self.since = self.asked_at = None
         elif self.since is None and heard >= sent > self._sent:
             self.gap = max(min(LOOKS, heard - self._sent), self.gap * FADES)
+        self.looks += sent > self._sent
         self._sent = sent
         if self.since is None and sent > heard:
             self.since = max(heard, sent - LOOKS)

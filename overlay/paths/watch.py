@@ -15,7 +15,7 @@ from overlay.paths import commands as do
 from overlay.paths import facts as told
 from overlay.paths.board import DOWN_AFTER, Board, Timer
 from overlay.paths.peer import Peer
-from overlay.paths.proving import Proving
+from overlay.paths.proving import QUICK_TRIES, QUICK_WAIT, Proving
 from overlay.paths.upkeep import REDIAL_AFTER, UNREPORTED_AFTER, Upkeep
 from overlay.paths.way import FIRST_REST, Way
 from overlay.values import Direct, NodeId
@@ -25,6 +25,10 @@ ANSWER = 0.05
 SILENT_AFTER, SILENT_ALONE = 1.0, 2.5
 """Seconds of sending with nothing opened by any way until a peer is silent: where others are heard meanwhile; and
 where nobody is, so that our own link may be the fault."""
+ENOUGH = 15
+"""Looks at which something new was sent until the lack of Reports is evidence."""
+LOSSY = 0.01
+"""Loss from which on Reports may be what was lost: twice the time."""
 OFTEN, OFTEN_WITHIN = 4, 6.0
 """A way that was doubted so often within so many seconds, and answered each time, carries less than it says."""
 SILENCE_BUSY = 10.0
@@ -70,8 +74,10 @@ class Watch:
         if way is None or way.doubtful or peer.busy_since is None:
             return
         since = max(peer.report_at, peer.busy_since, peer.since, peer.unreported_at)
-        if now - since >= UNREPORTED_AFTER + way.patience(0.0):
+        after = UNREPORTED_AFTER * (2 if way.redundancy.loss >= LOSSY else 1) + way.patience(0.0)
+        if now - since >= after and peer.vigil.looks >= ENOUGH:
             peer.unreported_at = now
+            peer.vigil.looks = 0
             self._proving.back_to_base(peer, way, now=now)
             self._leave(peer, way, now=now)
 
@@ -157,7 +163,7 @@ class Watch:
             return
         waits = [self._judge(peer, way, since, now=now) for way in list(peer.ways.values())]
         self._board.settle(peer, now=now)
-        heard, wait = (peer.heard_at or 0.0) >= since, max(waits, default=0.0)
+        heard, wait = (peer.heard_at or 0.0) > since, max(waits, default=0.0)
         if not heard and vigil.since is not None:
             wait = self._verdict(peer, min(since, vigil.since), now=now)
         if wait > 0.0:
@@ -167,9 +173,15 @@ class Watch:
 
     def _judge(self, peer: Peer, way: Way, since: float, *, now: float) -> float:
         """Seconds that a way in doubt still has; one that had its time is down."""
-        if not way.proven or not way.doubtful or way.down or (way.heard_at or 0.0) >= since:
+        if not way.proven or not way.doubtful or way.down:
             return 0.0
         left = since + way.patience(DOWN_AFTER) - now
+        if (
+            left <= 0.001
+            and way.tries < QUICK_TRIES
+            and self._board.timers.get((Timer.CHALLENGE, (peer.node, way.where)))
+        ):
+            left = QUICK_WAIT
         if left <= 0.001:
             self._mark_down(peer, way, since, now=now)
             return 0.0
@@ -186,7 +198,7 @@ class Watch:
         return min(left, 0.2)
 
     def _mark_down(self, peer: Peer, way: Way, since: float, *, now: float) -> None:
-        if peer.current[:1] == (way.where,) and (peer.heard_at or 0.0) >= since:
+        if peer.current[:1] == (way.where,) and (peer.heard_at or 0.0) > since:
             way.fall(rest=0.0, now=now)  # the peer is there, by others
         way.down = True
         self._board.rebound = self._board.rebound or way.hole

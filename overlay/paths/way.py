@@ -67,6 +67,7 @@ class Way:
         "sent_at",
         "size",
         "sized",
+        "told",
         "tries",
         "verified_at",
         "where",
@@ -100,6 +101,8 @@ class Way:
         self.sized = 0
         """How often larger sizes were tried since the proof."""
         self.rtt = RoundTrip()
+        self.told = 0
+        """Datagrams sent by it that Reports told of ..."""
         self.reported = False
         """Reports told of what went this way."""
         self.redundancy = Redundancy()

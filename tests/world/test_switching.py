@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from overlay.node.events import PathChanged, PeerGone
+from overlay.wire.frame import PARITY
 from punch.sim import Link
 from tests.kit.flow import Flow
 from tests.kit.village import Village
@@ -100,7 +101,9 @@ QUIET: dict[str, Callable[[Village], Flow]] = {
 
 
 @pytest.mark.parametrize("kind", list(QUIET))
-@pytest.mark.parametrize(("delay", "loss"), [(0.005, 0.0), (0.3, 0.0), (0.02, 0.1)], ids=["near", "satellite", "lossy"])
+@pytest.mark.parametrize(
+    ("delay", "loss"), [(0.005, 0.0), (0.3, 0.0), (0.02, 0.05)], ids=["near", "satellite", "lossy"]
+)
 def test_no_false_alarm(kind: str, delay: float, loss: float) -> None:
     village = pair_and_relay(delay=delay, loss=loss)
     with village.world:
@@ -112,10 +115,10 @@ def test_no_false_alarm(kind: str, delay: float, loss: float) -> None:
         flow.run(25.0)
         assert len(village.events("ann", PathChanged)) - changes <= (2 if loss else 0)
         assert not village.events("ann", PeerGone)
-        data = [each for each in recorded if each.payload[0] == 6]
+        data = [each for each in recorded if each.payload[0] == 6 and each.payload[1] < PARITY]
         ways = (2 if flow.answers else 1) * (flow.sent - before)
         assert len(data) <= ways * (1.6 if loss else 1.02) + 4
-        assert flow.came >= flow.sent * (1 - 2.5 * loss) - 2.2 * delay / flow.every - 2
+        assert flow.came >= flow.sent * (1 - 4 * loss) - 2.2 * delay / flow.every - 2
 
 
 def test_a_member_killed_under_traffic_is_noticed() -> None:
