@@ -190,7 +190,7 @@ class CameFrom(Struct, frozen=True):
 
 
 class LossSeen(Struct, frozen=True):
-    """Slices of `peer` were missed: what was counted so far. Told at most five times a second."""
+    """Slices of `peer` were missed, or the first ones came: what was counted so far. Five times a second at most."""
 
     peer: NodeId
     counters: PeerCounters

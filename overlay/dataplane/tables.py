@@ -74,6 +74,8 @@ class Tables:
         """Peers that became ready with packets held."""
         self.ration = Ration()
         """How much is carried for others."""
+        self.untold: list[Peer] = []
+        """Peers of whose first slices nothing was told yet."""
         self.held_bytes = 0
         self.version = 0
         """Counts changes: what a mover found out from the tables holds as long as this does."""
@@ -176,7 +178,9 @@ class Tables:
 
     def _put_keys(self, command: port.PutKeys) -> None:
         peer = self._peer(command.peer)
-        peer.keyed = True
+        if not peer.keyed:
+            peer.keyed = True
+            self.untold.append(peer)
         if command.open_epoch is not None and command.open_key is not None:
             peer.open_with(command.cipher, command.open_epoch, command.open_key)
         if command.seal_epoch is not None and command.seal_key is not None:
@@ -246,6 +250,8 @@ class Tables:
             del self.labels[label]
         if peer in self.released:
             self.released.remove(peer)
+        if peer in self.untold:
+            self.untold.remove(peer)
         if not any(holder is peer for holder in self.routes.values()):
             del self.peers[command.peer]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from overlay.dataplane import port
 from overlay.dataplane.abi import ACCEPT_CSUM
+from overlay.dataplane.downlink import FIRST
 from overlay.dataplane.segment import fit
 from overlay.wire.frame import HEADER, HEADER_SIZE, PARITY, parity_place
 from tests.overlay.dataplane.packets import A4, B4, csum_vnet, tcp, udp
@@ -190,3 +191,13 @@ def test_what_a_stranger_makes_up_is_not_loss() -> None:
     counters = other.counters(1)
     assert (counters.complete, counters.incomplete, counters.missed) == (1, 0, 0)
     assert not [fact for fact in other.facts if isinstance(fact, port.LossSeen)]
+
+
+def test_the_first_slices_are_told_of_though_none_is_missed() -> None:
+    one, other = two()
+    for _ in range(120):
+        frames = say(one, *BULK)
+        other.hear(b"".join(frames), len(frames[0]), by=1)
+        other.now += 0.01
+    told = [fact.counters for fact in other.facts if isinstance(fact, port.LossSeen)]
+    assert [(each.missed, FIRST <= each.slices < FIRST + 120) for each in told] == [(0, True)]
