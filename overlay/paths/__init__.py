@@ -9,6 +9,7 @@ watch       failure noticed by traffic: doubt, other ways, silence
 vigil       pure: what one peer was sent and did not answer
 spares      ways kept warm, so that switching needs no search
 trial       ways that do badly, weighed against others
+demand      what user packets ask for
 roaming     this host's network changed, or it slept
 peer        one peer: its ways, and the choice between them
 way         one way: proof, round trips, size

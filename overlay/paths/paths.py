@@ -12,6 +12,7 @@ from overlay.paths import commands as do
 from overlay.paths import events as happened
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
+from overlay.paths.demand import Demand
 from overlay.paths.dialling import Dialling
 from overlay.paths.endpoints import Network, own_endpoints
 from overlay.paths.facts import Where
@@ -33,9 +34,6 @@ from overlay.wire.messages import Answer, Challenge, Parting, Ping, Pong, Report
 from punch.addresses import scope
 from punch.config import PunchConfig, StunConfig
 from punch.values import Endpoint, SocketId, parse_endpoint
-
-SENDING = 1.5
-"""Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
 
 
 class Paths:
@@ -67,6 +65,15 @@ class Paths:
         self._roaming = Roaming(self._board, self._proving, self._dialling, self._punching)
         self._spares = Spares(self._board, self._proving, self._upkeep)
         self._trials = Trials(self._board, self._proving, weigh)
+        self._demand = Demand(
+            self._board,
+            self._upkeep,
+            self._watch,
+            self._punching,
+            dialling=self._dialling,
+            spares=self._spares,
+            trials=self._trials,
+        )
         self._sockets = Sockets(self._board, self._proving, self._punching)
         self._given: tuple[Endpoint, ...] = ()
         self.nearby = Nearby(self._board, now=now)
@@ -105,15 +112,15 @@ class Paths:
             told.HostHeard: self._host_heard,
             told.PunchPolicy: self._punching.policy,
             told.PeerPolicy: self._punching.peer_policy,
-            told.DirectAsked: self._direct_asked,
+            told.DirectAsked: self._demand.direct_asked,
             told.DetectAsked: lambda _, *, now: self._punching.detect(now=now),
-            told.TrafficBegan: self._traffic_began,
-            told.TrafficWaiting: self._traffic_waiting,
-            told.Traffic: self._traffic,
+            told.TrafficBegan: self._demand.began,
+            told.TrafficWaiting: self._demand.waiting,
+            told.Traffic: self._demand.counted,
             told.Pulse: self._watch.pulse,
             told.SendRefused: self._watch.refused,
             told.Woke: self._roaming.woke,
-            told.PingAsked: self._ping_asked,
+            told.PingAsked: self._demand.ping_asked,
             told.Leaving: self._leaving,
         }
 
@@ -444,52 +451,11 @@ class Paths:
         if peer is not None and peer.current and fact.where == peer.current[0]:
             peer.last_tx = now
 
-    def _traffic_waiting(self, fact: told.TrafficWaiting, *, now: float) -> None:
-        peer = self._board.peer(fact.peer)
-        self._dialling.traffic_waiting(peer, now=now)
-        self._punching.traffic(peer, now=now)
-
-    def _traffic(self, fact: told.Traffic, *, now: float) -> None:
-        peer = self._board.peers.get(fact.peer)
-        if peer is None:
-            return
-        if fact.small != peer.small:
-            peer.small = fact.small
-            self._board.settle(peer, now=now)
-        self._upkeep.traffic(peer, fact, now=now)
-        self._watch.look(peer, fact.last_tx, now=now)
-        self._spares.tend(peer, now=now)
-        self._trials.tend(peer, now=now)
-        if fact.last_tx and fact.last_tx > now - SENDING:
-            self._punching.traffic(peer, now=now)
-        elif not peer.watched:
-            # A pause: the plane says when it is over.
-            peer.watched = True
-            self._board.settle(peer, now=now)
-
     def _say_profile(self, _: object, *, now: float) -> None:
         self._punching.say_profile()
         for peer in self._board.peers.values():
             if peer.session:
                 self._upkeep.keep_soon(peer, now=now)
-
-    def _traffic_began(self, fact: told.TrafficBegan, *, now: float) -> None:
-        peer = self._board.peers.get(fact.peer)
-        if peer is not None:
-            peer.watched, peer.user_at = False, now
-            self._board.settle(peer, now=now)
-            self._punching.traffic(peer, now=now)
-
-    def _direct_asked(self, fact: told.DirectAsked, *, now: float) -> None:
-        peer = self._board.peers.get(fact.peer)
-        if peer is not None and peer.best_direct() is None:
-            self._punching.demanded(fact.peer, now=now)
-
-    def _ping_asked(self, fact: told.PingAsked, *, now: float) -> None:
-        peer = self._board.peer(fact.peer)
-        peer.user_at = now
-        self._upkeep.ping(peer, fact.token, now=now)
-        self._punching.traffic(peer, now=now)
 
     def _leaving(self, fact: told.Leaving, *, now: float) -> None:
         self._board.leaving = True

@@ -25,6 +25,8 @@ PROVE_EVERY = 20.0
 """Seconds between two signs of life of a spare: circuits idle for 60 end (protocol section 7)."""
 SEEK_EVERY, SEEK_LAST = 2.0, 60.0
 """Seconds between two searches for relays while there are too few; doubles."""
+MOST_CALLED = 8
+"""Lost neighbours that are asked at once when packets wait and no way leads anywhere."""
 RELAYS_DIRECT, RELAYS_RELAYED = 1, 2
 """Relayed ways that are to stand for a peer reached directly, and for one that is not, the one in use among them."""
 
@@ -90,6 +92,16 @@ class Spares:
         else:
             peer.seek_at += SEEK_LAST / 2
         return True
+
+    def call_neighbours(self, *, now: float) -> None:
+        """Packets wait and no way leads there: those who were neighbours until of late may carry, if they are back."""
+        lost = [
+            peer for peer in self._board.peers.values() if peer.session and peer.best_direct() is None and peer.ways
+        ]
+        for peer in sorted(lost, key=lambda peer: -(peer.heard_at or 0.0))[:MOST_CALLED]:
+            for way in list(peer.ways.values()):
+                if isinstance(way.where, Direct) and way.routable:
+                    self._proving.ask_anew(peer, way, now=now)
 
     def circuit_stands(self, peer: Peer) -> None:
         """One more way: the next search begins with a short wait again."""

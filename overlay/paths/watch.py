@@ -22,7 +22,7 @@ from overlay.values import Direct, NodeId
 
 ANSWER = 0.05
 """Seconds an answer needs at least, whatever the round trip: two processes have to run."""
-SILENT_AFTER, SILENT_ALONE = 1.0, 2.5
+SILENT_AFTER, SILENT_ALONE = 0.9, 2.5
 """Seconds of sending with nothing opened by any way until a peer is silent: where others are heard meanwhile; and
 where nobody is, so that our own link may be the fault."""
 ENOUGH = 15
