@@ -14,7 +14,6 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from itertools import compress
-from operator import mul
 
 from punch.predict import block, cluster, preserving, sequential, uniform
 from punch.predict.hypothesis import LOSS, Evidence, Hole, Hypothesis
@@ -34,6 +33,8 @@ FRESH = 8
 NEGLIGIBLE = 1e-6
 UNLUCKY = 1e-3
 """If all misses together were this unlikely, it is not bad luck: blocked, or no model fits (nat-science 5.7)."""
+SLIGHT = 1e-3
+"""A hypothesis that is believed less is left out: the search is given up before it would lead."""
 FIRST_HOLES, MOST_HOLES = 32, 256
 """Holes a peer (nat-science 5.2)."""
 EXPLAINERS = {
@@ -43,6 +44,9 @@ EXPLAINERS = {
     "cluster": cluster.explain,
     "uniform": uniform.explain,
 }
+
+Look = tuple[int, float]
+"""Place of a hypothesis, and the chance that it gives a port; those that say nothing of it are left out."""
 
 
 class Posterior:
@@ -79,8 +83,7 @@ class Posterior:
         """As many, in the same order."""
         self._heads = list(map(_head, self._hypotheses))
         """The own best port of each, and its chance."""
-        self._views = list(map(_view, self._hypotheses))
-        """First and last port of each, and what it says of one."""
+        self._views = _views(self._hypotheses)
 
     def weights(self) -> dict[str, float]:
         """How much each family is believed now; they sum to 1."""
@@ -91,13 +94,13 @@ class Posterior:
 
         None: every hypothesis has offered all its ports twice.
         """
-        best, mass, here = 0, 0.0, list[float]()
+        best, mass, here = 0, 0.0, list[Look]()
         weights = self._weights
         for port in self._offers():
-            chances = self._chances(port)
-            total = sum(map(mul, weights, chances))
+            looks = self._looks(port)
+            total = sum([weights[place] * chance for place, chance in looks])
             if total > mass:
-                best, mass, here = port, total, chances
+                best, mass, here = port, total, looks
         if not best:
             return None
         self.probes += 1
@@ -108,10 +111,10 @@ class Posterior:
 
     def missed(self, port: int) -> None:
         """`port` was tried in vain (by an earlier search, say): Bayes' rule. `next` does this by itself."""
-        self._miss(port, self._chances(port))
+        self._miss(port, self._looks(port))
 
-    def _chances(self, port: int) -> list[float]:
-        return [chance(port) if least <= port <= most else 0.0 for least, most, chance in self._views]
+    def _looks(self, port: int) -> list[Look]:
+        return [(place, chance(port)) for place, least, most, chance in self._views if least <= port <= most]
 
     def _offers(self) -> list[int]:
         """The best port of each hypothesis, without those that are far behind for their own one."""
@@ -121,24 +124,26 @@ class Posterior:
         least = BEHIND * max(masses)
         return [port for mass, (port, _) in zip(masses, self._heads, strict=True) if mass >= least]
 
-    def _miss(self, port: int, chances: list[float]) -> None:
+    def _miss(self, port: int, looks: list[Look]) -> None:
         first = port not in self._tried
         found = self._share * (1.0 - LOSS)
         self._tried.add(port)
-        for place, (least, most, _) in enumerate(self._views):
-            if least <= port <= most:
-                hypothesis = self._hypotheses[place]
-                hypothesis.miss(port, first=first)
-                if self._heads[place][0] == port:
-                    self._heads[place] = _head(hypothesis)
-        self._weights = [weight * (1.0 - chance * found) for weight, chance in zip(self._weights, chances, strict=True)]
-        light = NEGLIGIBLE * max(self._weights)
-        if min(self._weights) <= light:
-            kept = [weight > light for weight in self._weights]
-            self._weights = list(compress(self._weights, kept))
-            self._hypotheses = list(compress(self._hypotheses, kept))
-            self._heads = list(compress(self._heads, kept))
-            self._views = list(compress(self._views, kept))
+        weights, hypotheses, heads = self._weights, self._hypotheses, self._heads
+        for place, chance in looks:
+            hypothesis = hypotheses[place]
+            hypothesis.miss(port, first=first)
+            if heads[place][0] == port:
+                heads[place] = _head(hypothesis)
+            weights[place] *= 1.0 - chance * found
+        if min(weights) <= (light := SLIGHT * max(weights)):
+            self._keep([weight > light for weight in weights])
+
+    def _keep(self, kept: list[bool]) -> None:
+        """Those hypotheses alone."""
+        self._weights = list(compress(self._weights, kept))
+        self._hypotheses = list(compress(self._hypotheses, kept))
+        self._heads = list(compress(self._heads, kept))
+        self._views = _views(self._hypotheses)
 
     def open_more(self, count: int) -> None:
         """The hard side opened `count` more holes meanwhile, wherever its NAT put them."""
@@ -176,8 +181,9 @@ class Posterior:
         return self._left
 
 
-def _view(hypothesis: Hypothesis) -> tuple[int, int, Callable[[int], float]]:
-    return hypothesis.least, hypothesis.most, hypothesis.chance
+def _views(hypotheses: list[Hypothesis]) -> list[tuple[int, int, int, Callable[[int], float]]]:
+    """The place of each, its first and last port, and what it says of one."""
+    return [(place, each.least, each.most, each.chance) for place, each in enumerate(hypotheses)]
 
 
 def _head(hypothesis: Hypothesis) -> tuple[int, float]:
@@ -209,7 +215,7 @@ def _by_family(weights: list[float], named: list[str]) -> dict[str, float]:
 
 
 def _weighed(evidence: Evidence) -> list[tuple[float, str, Callable[[], Hypothesis]]]:
-    """All hypotheses worth keeping: weight, family, how to build it; the weights sum to 1."""
+    """Hypotheses worth keeping, and those the doubt is about: weight, family, how to build it; the weights sum to 1."""
     priors = _priors(evidence.profile.allocation)
     logs = [
         (math.log(priors[family]) + likelihood, family, build)
@@ -227,7 +233,7 @@ def _weighed(evidence: Evidence) -> list[tuple[float, str, Callable[[], Hypothes
     return [
         (weight / total, family, build)
         for weight, (_, family, build) in zip(weights, logs, strict=True)
-        if weight > NEGLIGIBLE * total
+        if weight > SLIGHT * total or family == "uniform"
     ]
 
 
