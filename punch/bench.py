@@ -255,7 +255,7 @@ class Bench:
 
     def _send(self, probe: wire.Probe, via: SocketId, to: Endpoint, ttl: int, now: float) -> bool:
         outlet, refusal = self._lent.outlet, self._refusal(to, now)
-        if to in self._barred:
+        if self._barred and to in self._barred:
             return False
         if refusal is not None:
             self._note_refusal(refusal, to, now)
@@ -268,6 +268,8 @@ class Bench:
 
     def _refusal(self, to: Endpoint, now: float) -> Verdict:
         outlet = self._lent.outlet
+        if outlet.manners.is_clear(to, self._try):
+            return None
         near = is_private(to.host) and outlet.is_near(to.host, self._try, now=now)
         return outlet.refusal(to, of=self._try, near=near, now=now)
 

@@ -90,7 +90,7 @@ class _Host:
     __slots__ = ("packets", "ports")
 
     def __init__(self) -> None:
-        self.packets: deque[float] = deque()
+        self.packets: deque[float] = deque(maxlen=HOST_PACKETS)
         self.ports: dict[int, float] = {}
 
     def forget(self, before: float) -> None:
@@ -103,7 +103,7 @@ class _Host:
 class Try:
     """What one try sent without anybody's word, what its peer named, and where that is vouched for."""
 
-    __slots__ = ("endpoints", "named", "peer", "vouched")
+    __slots__ = ("clear", "endpoints", "named", "peer", "vouched")
 
     def __init__(self, peer: PeerId, named: Iterable[Endpoint], vouched: Iterable[str] = ()) -> None:
         self.peer = peer
@@ -111,6 +111,8 @@ class Try:
         self.endpoints: dict[Endpoint, int] = {}
         self.vouched = dict.fromkeys(vouched)
         """Hosts that were vouched for since it began."""
+        self.clear: dict[str, int] = {}
+        """Those of them that any number of packets may go to, and for which surroundings that was found."""
 
 
 class Manners:
@@ -129,12 +131,15 @@ class Manners:
         self._overlay: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
         self._ours: dict[str, bool] = {}
         """What `is_ours` said of the last hosts, here."""
+        self._surroundings = 0
+        """How often they changed."""
 
     def surround(self, *, own: Iterable[str], broadcast: Iterable[str], overlay: Iterable[str]) -> None:
         """Our own addresses, the broadcast addresses of our subnets, the prefixes that tunnel through us: not there."""
         self._never = frozenset(read_address(each) for each in (*own, *broadcast))
         self._overlay = tuple(ipaddress.ip_network(each) for each in overlay)
         self._ours.clear()
+        self._surroundings += 1
 
     def is_ours(self, host: str) -> bool:
         """Whether a host is none that could be the peer, as seen from here."""
@@ -184,6 +189,8 @@ class Manners:
 
     def refusal(self, to: Endpoint, of: Try, *, near: bool, now: float) -> Refusal | None:
         """Why `to` gets no packet of this try now; None: it may. `near`: on-link or behind our own public address."""
+        if self.is_clear(to, of):
+            return None
         if not is_sendable(to) or self.is_ours(to.host):
             return "address"
         if to.port < LOWEST_PORT and to not in of.named:
@@ -192,14 +199,20 @@ class Manners:
             if not near or to.host.endswith(LAST_OF_A_SUBNET):
                 return "private"
         elif self.is_vouched(of, to.host, now=now):
+            of.clear[to.host] = self._surroundings
             return None
         return None if self._within_free(to, of, now) else "unvouched"
+
+    def is_clear(self, to: Endpoint, of: Try) -> bool:
+        """Whether nothing forbids `to`, as was found before for another port of that host."""
+        known = of.clear.get(to.host) == self._surroundings
+        return known and to.transport == "udp" and LOWEST_PORT <= to.port <= 0xFFFF
 
     def note(self, to: Endpoint, of: Try, *, now: float) -> None:
         """A packet of this try goes to `to`."""
         of.endpoints[to] = of.endpoints.get(to, 0) + 1
         name = host_of(to.host)
-        if is_private(to.host) or not self.is_vouched(of, to.host, now=now):
+        if to.host not in of.clear and (is_private(to.host) or not self.is_vouched(of, to.host, now=now)):
             tried = self._tried.setdefault(of.peer, {})
             tried.pop(name, None)
             tried[name] = now
@@ -208,8 +221,6 @@ class Manners:
         host = self._hosts.pop(name, None) or _Host()
         self._hosts[name] = host
         host.packets.append(now)
-        if len(host.packets) > HOST_PACKETS:
-            host.packets.popleft()
         if len(host.ports) <= FREE_PORTS or to.port in host.ports:
             host.ports[to.port] = now
 

@@ -142,13 +142,15 @@ class HardSide:
     def _push(self, now: float) -> None:
         """Send what the script wants, as far as sockets and budget allow."""
         desk = self._desk
+        room = desk.room(now=now) if self._fresh else 0.0
         while self._place < len(self._script) and self._fresh:
-            if desk.room(now=now) < 1.0 or not self._use(self._fresh[0], self._script[self._place], now):
+            if room < 1.0 or not self._use(self._fresh[0], self._script[self._place], now):
                 ahead = min(4, len(self._script) - self._place)
                 desk.wait("push", max(desk.room_at(ahead, now=now), now + 0.02))
                 return
             self._fresh.pop(0)
             self._place += 1
+            room -= 1.0
         if self._place < len(self._script):
             self._ask(min(64, len(self._script) - self._place))
             return

@@ -48,6 +48,8 @@ class EasySide:
         self._held: tuple[str, int] | None = None
         """Drawn and not sent yet."""
         self._refused = 0
+        self._look_at = HANDFUL
+        """Ports tried when the next look is taken at whether to go on."""
         self._going = False
         self._ended = False
         self._why = ("exhausted", "")
@@ -131,49 +133,55 @@ class EasySide:
         desk, pool = self._desk, self._pool
         if pool is None or self._ended:
             return
+        if self._refused >= REFUSED:
+            self._finish("refused", "nothing may be sent there, or there is no budget for it", now)
+            return
+        room = desk.room(now=now)
         for _ in range(HANDFUL):
-            if self._is_over(pool, now):
+            if self._held is None and not self._draw(pool, now):
                 return
-            if self._held is None:
-                found = pool.next()
-                if found is None and not self._open:
-                    desk.wait("silent", now + SILENT)
-                    return
-                if found is None:
-                    self._finish("exhausted", "every port that could be it was tried", now)
-                    return
-                self._held = found[0], found[1]
-                if found[2] < FAINT and not self._plan.uniform_ports and pool.weights()["uniform"] > 0.5:
-                    self._finish("exhausted", f"{len(self._tried)} ports tried, nothing but chance is left", now)
-                    return
-            if desk.room(now=now) < 1.0 or not self._send(now):
+            if room < 1.0 or not self._send(now):
                 desk.wait("probe", max(desk.room_at(3, now=now), now + 0.01 * (1 + self._refused)))
                 return
+            room -= 1.0
         desk.wait("probe", now + BREATH)
+
+    def _draw(self, pool: Pool, now: float) -> bool:
+        """The next port; False: there is none, or the search is over."""
+        if len(self._tried) >= self._look_at and self._is_over(pool, now):
+            return False
+        found = pool.next()
+        if found is None and not self._open:
+            self._desk.wait("silent", now + SILENT)
+        elif found is None:
+            self._finish("exhausted", "every port that could be it was tried", now)
+        elif found[2] < FAINT and not self._plan.uniform_ports and pool.weights()["uniform"] > 0.5:
+            self._finish("exhausted", f"{len(self._tried)} ports tried, nothing but chance is left", now)
+        else:
+            self._held = found[0], found[1]
+        return self._held is not None
 
     def _send(self, now: float) -> bool:
         assert self._held is not None
-        if not self._desk.probe(self._desk.main, udp(*self._held), now=now):
-            self._refused += 1
-            return False
-        self._tried.append(self._held)
-        self._held, self._refused = None, 0
-        return True
+        if self._desk.probe(self._desk.main, udp(*self._held), now=now):
+            self._tried.append(self._held)
+            self._held, self._refused = None, 0
+            return True
+        self._refused += 1
+        return False
 
     def _is_over(self, pool: Pool, now: float) -> bool:
-        """Whether to stop; now and then also whether more holes are wanted."""
+        """Whether to stop, after each handful; also whether more holes are wanted."""
         count = len(self._tried)
-        if self._refused >= REFUSED:
-            self._finish("refused", "nothing may be sent there, or there is no budget for it", now)
-        elif pool.exhausted:
+        self._look_at = count + HANDFUL
+        weights = pool.weights()
+        if pool.exhausted:
             self._finish("exhausted", f"{count} ports tried: no bad luck any more; blocked, or no model fits", now)
-        elif count % HANDFUL == 0 and self._held is None:
-            weights = pool.weights()
-            if count >= self._bound(pool, weights):
-                self._finish("exhausted", f"{count} ports tried, {believed(weights)}", now)
-            elif (wanted := self._wanted(pool, weights)) > max(self._open, self._asked) and count:
-                self._asked = wanted
-                self._desk.say(MoreHoles(self._desk.attempt, wanted))
+        elif count >= self._bound(pool, weights):
+            self._finish("exhausted", f"{count} ports tried, {believed(weights)}", now)
+        elif (wanted := self._wanted(pool, weights)) > max(self._open, self._asked):
+            self._asked = wanted
+            self._desk.say(MoreHoles(self._desk.attempt, wanted))
         return self._ended
 
     def _wanted(self, pool: Pool, weights: dict[str, float]) -> int:
