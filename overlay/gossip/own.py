@@ -129,11 +129,12 @@ class OwnRecord:
         """When links that must wait may be said: costs swing, and of many neighbours now one is among the best, now
         another. None: nothing waits."""
         before, after = self._next.links, self._links
-        if before == after or now - self._links_at >= LINKS_EVERY:
+        at = self._links_at + LINKS_EVERY
+        if before == after or now >= at:
             return None
         nodes = {link.node for link in after}
         lost = len(after) < MAX_LINKS and any(link.node not in nodes for link in before)
-        return None if lost or len(after) > len(before) else self._links_at + LINKS_EVERY
+        return None if lost or len(after) > len(before) else at
 
     def outbid(self, sequence: int) -> None:
         """A record of ours with this sequence is about, from before a crash perhaps: the next goes above it."""
