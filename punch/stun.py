@@ -22,6 +22,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -155,7 +156,10 @@ def pack(message: Message) -> bytes:
     """
     if len(message.transaction) != TRANSACTION_SIZE:
         raise ValueError(f"a transaction is 12 bytes, not {len(message.transaction)}")
-    body = b"".join([_pack_attribute(row, message) for row in ATTRIBUTES])
+    body = b""
+    for row, pick, absent in _PICKED:
+        if (value := pick(message)) != absent:
+            body += _pack_attribute(row, value, message.transaction)
     length = len(body) + (8 if message.fingerprint else 0)
     data = HEADER.pack(TYPES[message.kind], length, COOKIE, message.transaction) + body
     if message.fingerprint:
@@ -200,15 +204,13 @@ def _note(kind: int, value: bytes, transaction: bytes, fields: dict[str, Any], s
     values = row.read(value, transaction)
     if values is None:
         raise StunError("stun_attribute")
-    fields.update(zip(row.fields, values, strict=True))
+    for name, read in zip(row.fields, values, strict=True):
+        fields[name] = read
 
 
-def _pack_attribute(row: Attribute, message: Message) -> bytes:
-    values = tuple([getattr(message, name) for name in row.fields])
-    if not any(values):
-        return b""
-    value = row.write(values, message.transaction)
-    return HEAD.pack(row.type, len(value)) + value + bytes(-len(value) % 4)
+def _pack_attribute(row: Attribute, value: Any, transaction: bytes) -> bytes:
+    data = row.write(value, transaction)
+    return HEAD.pack(row.type, len(data)) + data + bytes(-len(data) % 4)
 
 
 # --- how values are read (None: bad) and written
@@ -222,8 +224,7 @@ def _read_address(value: bytes, _: bytes) -> tuple[Endpoint] | None:
     return (udp(_host(host), port),) if HOST_SIZES.get(family) == len(host) else None
 
 
-def _write_address(values: tuple[Any, ...], _: bytes) -> bytes:
-    endpoint: Endpoint = values[0]
+def _write_address(endpoint: Endpoint, _: bytes) -> bytes:
     return ADDRESS.pack(IPV6 if endpoint.is_ipv6 else IPV4, endpoint.port) + _host_bytes(endpoint.host)
 
 
@@ -248,8 +249,8 @@ def _read_masked(value: bytes, transaction: bytes) -> tuple[Endpoint] | None:
     return _read_address(_mask(value, transaction), transaction) if len(value) <= 20 else None
 
 
-def _write_masked(values: tuple[Any, ...], transaction: bytes) -> bytes:
-    return _mask(_write_address(values, transaction), transaction)
+def _write_masked(endpoint: Endpoint, transaction: bytes) -> bytes:
+    return _mask(_write_address(endpoint, transaction), transaction)
 
 
 def _read_change(value: bytes, _: bytes) -> tuple[bool, bool] | None:
@@ -258,8 +259,9 @@ def _read_change(value: bytes, _: bytes) -> tuple[bool, bool] | None:
     return bool(value[3] & CHANGE_IP), bool(value[3] & CHANGE_PORT)
 
 
-def _write_change(values: tuple[Any, ...], _: bytes) -> bytes:
-    return struct.pack(">I", (CHANGE_IP if values[0] else 0) | (CHANGE_PORT if values[1] else 0))
+def _write_change(wanted: tuple[bool, bool], _: bytes) -> bytes:
+    ip, port = wanted
+    return struct.pack(">I", (CHANGE_IP if ip else 0) | (CHANGE_PORT if port else 0))
 
 
 def _read_error(value: bytes, _: bytes) -> tuple[int, str] | None:
@@ -268,8 +270,8 @@ def _read_error(value: bytes, _: bytes) -> tuple[int, str] | None:
     return (value[2] & 7) * 100 + value[3], value[4:].decode("utf-8", "replace")
 
 
-def _write_error(values: tuple[Any, ...], _: bytes) -> bytes:
-    code, reason = values
+def _write_error(error: tuple[int, str], _: bytes) -> bytes:
+    code, reason = error
     return struct.pack(">HBB", 0, code // 100, code % 100) + bytes(reason, "utf-8")
 
 
@@ -277,8 +279,7 @@ def _read_types(value: bytes, _: bytes) -> tuple[tuple[int, ...]] | None:
     return (struct.unpack(f">{len(value) // 2}H", value),) if len(value) % 2 == 0 else None
 
 
-def _write_types(values: tuple[Any, ...], _: bytes) -> bytes:
-    types: tuple[int, ...] = values[0]
+def _write_types(types: tuple[int, ...], _: bytes) -> bytes:
     return struct.pack(f">{len(types)}H", *types)
 
 
@@ -286,8 +287,7 @@ def _read_text(value: bytes, _: bytes) -> tuple[str]:
     return (value.decode("utf-8", "replace"),)
 
 
-def _write_text(values: tuple[Any, ...], _: bytes) -> bytes:
-    text: str = values[0]
+def _write_text(text: str, _: bytes) -> bytes:
     return text.encode()
 
 
@@ -298,7 +298,9 @@ class Attribute(Struct, frozen=True):
     name: str
     fields: tuple[str, ...]
     read: Callable[[bytes, bytes], tuple[Any, ...] | None]
-    write: Callable[[tuple[Any, ...], bytes], bytes]
+    """From a value and the transaction to the values of `fields`; None: it is bad."""
+    write: Callable[[Any, bytes], bytes]
+    """And back; several fields come as a tuple."""
 
 
 ATTRIBUTES = (
@@ -313,3 +315,6 @@ ATTRIBUTES = (
 )
 """RFC 8489 section 14, RFC 5780 section 7; in the order they are packed."""
 _BY_TYPE = {row.type: row for row in ATTRIBUTES}
+_BLANK = Message(kind="request", transaction=bytes(TRANSACTION_SIZE))
+_PICKED = tuple((row, pick := attrgetter(*row.fields), pick(_BLANK)) for row in ATTRIBUTES)
+"""Each row, how its value is taken from a message, and what it is where there is none."""
