@@ -132,11 +132,12 @@ class Engine:
     def tell(self, fact: Fact, *, now: float) -> None:
         """Something this host knows."""
         match fact:
+            case SocketOpened(role="engine") if self._holes.opened(fact):
+                if self._holes.expects(fact.request):
+                    return
             case SocketOpened() | SocketFailed() | SocketClosed():
-                if not (isinstance(fact, SocketOpened) and fact.role == "engine" and self._holes.opened(fact)):
-                    self._observatory.tell(fact, now=now)
-                    self._socket(fact)
-                if not self._moves(fact):
+                self._observatory.tell(fact, now=now)
+                if not self._socket(fact):
                     return
             case SendFailed():
                 self._send_failed(fact, now)
@@ -213,20 +214,17 @@ class Engine:
 
     # --- facts
 
-    def _moves(self, fact: SocketOpened | SocketFailed | SocketClosed) -> bool:
-        """Whether anything may follow from it: not from one of many sockets, nor from the end of one."""
-        if isinstance(fact, SocketOpened):
-            return not self._holes.expects(fact.request)
-        return isinstance(fact, SocketFailed) or self._observatory.has_news or self._outlet.main is None
-
-    def _socket(self, fact: SocketOpened | SocketFailed | SocketClosed) -> None:
-        if isinstance(fact, SocketFailed):
-            self._holes.failed(fact)
-        elif isinstance(fact, SocketClosed):
+    def _socket(self, fact: SocketOpened | SocketFailed | SocketClosed) -> bool:
+        """Whether anything may follow from it: seldom from the end of one."""
+        if isinstance(fact, SocketClosed):
             self._holes.lost(fact.socket)
             self._outlet.lost(fact.socket)
+            return self._observatory.has_news or self._outlet.main is None
+        if isinstance(fact, SocketFailed):
+            self._holes.failed(fact)
         elif fact.role == "main":
             self._outlet.take(fact.socket, ipv6=fact.local.is_ipv6)
+        return True
 
     def _send_failed(self, fact: SendFailed, now: float) -> None:
         """A full table or a forbidding kernel ends those it hits and halves what may be; a candidate is only barred."""
@@ -437,7 +435,8 @@ class Engine:
         while self._step(now):
             pass
         self._observatory.watch(bool(self._running()), now=now)
-        self._outlet.commands.extend(self._holes.commands())
+        if self._holes.has_commands:
+            self._outlet.commands.extend(self._holes.commands())
 
     def _step(self, now: float) -> bool:
         """One round; False: nothing moved."""
@@ -447,7 +446,7 @@ class Engine:
         for peer_id in self._timers.expired(now):
             self._join(peer_id, now)
         self._seat(now)
-        for attempt in list(self._attempts.values()):
+        for attempt in self._attempts.values():
             if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
                 attempt.ready(self._say_of_us(attempt.peer, now), now=now)
         for owner, request, sockets in self._holes.ready(now=now):

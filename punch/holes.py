@@ -99,8 +99,6 @@ class Holes:
     def ready(self, *, now: float) -> list[tuple[Owner, int, tuple[Hole, ...]]]:
         """Take what is complete, or waited for long enough: owner, request, sockets."""
         found: list[tuple[Owner, int, tuple[Hole, ...]]] = []
-        if not self._requests:
-            return found
         for number, request in list(self._requests.items()):
             request.since = now if request.since is None else request.since
             late = now - request.since >= PATIENCE
@@ -149,6 +147,11 @@ class Holes:
         for number, request in list(self._requests.items()):
             if request.owner == owner:
                 self._abandon(number)
+
+    @property
+    def has_commands(self) -> bool:
+        """Something is to be done."""
+        return bool(self._commands)
 
     def commands(self) -> list[OpenSockets | CloseSocket]:
         """Drain what is to be done."""

@@ -73,6 +73,8 @@ class Sampler:
 
     def results(self) -> list[Seen]:
         """Drain what was seen."""
+        if not self._seen:
+            return []
         done, self._seen = self._seen, []
         return done
 

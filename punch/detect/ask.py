@@ -219,14 +219,14 @@ class Detector:
 
     def _closed(self, fact: SocketClosed, now: float) -> bool:
         """False: it was no affair of detection."""
-        main = next(iter(self._mains), None)
-        mine = fact.socket in self._mains or self._supply.has(fact.socket)
         asked = self._questions.drop(fact.socket)
-        self._supply.closed(fact.socket)
-        self._mains.pop(fact.socket, None)
-        if fact.socket == main and self.busy:
+        if fact.socket not in self._mains:
+            return self._supply.closed(fact.socket) or asked
+        first = fact.socket == next(iter(self._mains))
+        del self._mains[fact.socket]
+        if first and self.busy:
             self._begin(now)
-        return mine or asked
+        return True
 
     def _ask_anew(self, now: float) -> None:
         """Somebody wants to know; what is being measured is as good as new."""
@@ -409,7 +409,8 @@ class Detector:
         seen = self._tests.seen
         if not survey.done:
             self._measured = now
-            self._tell_profile()
+            if survey.tells:
+                self._tell_profile()
             return False
         self._survey = None
         self._supply.release()

@@ -171,6 +171,8 @@ class Questions:
     def drop(self, via: SocketId) -> bool:
         """Forget what is asked by a socket; False: nothing was due."""
         self._transactions.forget(via)
+        if not self._due:
+            return False
         kept = [entry for entry in self._due if entry[2].question.via != via]
         if len(kept) == len(self._due):
             return False

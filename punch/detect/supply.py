@@ -38,7 +38,7 @@ class Supply:
         self._owed: dict[int, int] = {}
         """Request -> sockets of it that neither came nor failed."""
         self._missing = 0
-        self._fresh: list[Fresh] = []
+        self._fresh: dict[SocketId, Fresh] = {}
         self.due: float | None = None
         """When no more are waited for."""
 
@@ -58,11 +58,11 @@ class Supply:
     @property
     def sockets(self) -> tuple[Fresh, ...]:
         """Those that are there."""
-        return tuple(self._fresh)
+        return tuple(self._fresh.values())
 
     def has(self, socket: SocketId) -> bool:
         """Whether it is one of these."""
-        return any(fresh.socket == socket for fresh in self._fresh)
+        return socket in self._fresh
 
     def opened(self, fact: SocketOpened) -> bool:
         """One came; False: not for a batch of these."""
@@ -70,7 +70,7 @@ class Supply:
             return False
         self._paid(fact.request, 1)
         if fact.request == self._request and self._missing:
-            self._fresh.append(Fresh(fact.socket, fact.local.port))
+            self._fresh[fact.socket] = Fresh(fact.socket, fact.local.port)
             self._missing -= 1
         else:
             self._commands.append(CloseSocket(fact.socket))
@@ -87,9 +87,9 @@ class Supply:
         if left > 0:
             self._owed[request] = left
 
-    def closed(self, socket: SocketId) -> None:
-        """One is gone."""
-        self._fresh = [fresh for fresh in self._fresh if fresh.socket != socket]
+    def closed(self, socket: SocketId) -> bool:
+        """One is gone; False: it was none of these."""
+        return self._fresh.pop(socket, None) is not None
 
     def settle(self) -> None:
         """Wait for no more."""
@@ -97,7 +97,6 @@ class Supply:
 
     def release(self) -> None:
         """Close them all."""
-        for fresh in self._fresh:
-            self._commands.append(CloseSocket(fresh.socket))
-        self._fresh, self._request = [], 0
+        self._commands.extend(map(CloseSocket, self._fresh))
+        self._fresh, self._request = {}, 0
         self.settle()

@@ -73,6 +73,8 @@ class Survey:
         self._questions = questions
         self._server = server
         self.sockets = sockets
+        self._told: tuple[bool | None, ...] | None = None
+        """How the filter was when the profile was told last."""
         self._seen: dict[tuple[int, Towards], Seen] = {}
         self._other_port: bool | None = None
         self._other_host: bool | None = None
@@ -108,6 +110,12 @@ class Survey:
             ("host", least * seconds[1]),
         )
         return all(towards.count(word) >= number for word, number in wanted)
+
+    @property
+    def tells(self) -> bool:
+        """More is known than when this was asked last; a straggler among many samples is not worth a telling."""
+        before, self._told = self._told, (self._other_port, self._other_host, self._poisonable)
+        return self._told != before
 
     def add(self, tests: Tests) -> Tests:
         """`tests` with what was found; a silence counts only where the same server answers when asked directly."""

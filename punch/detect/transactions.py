@@ -91,8 +91,9 @@ class Transactions(Generic[What]):
 
     def forget(self, via: SocketId) -> None:
         """A socket is gone, and all that was asked by it."""
-        for transaction in [key for key, pending in self._open.items() if pending.via == via]:
-            del self._open[transaction]
+        if self._open:
+            for transaction in [key for key, pending in self._open.items() if pending.via == via]:
+                del self._open[transaction]
 
     def expire(self, *, now: float) -> list[Pending[What]]:
         """Take out and return what was never answered in its time, oldest first."""

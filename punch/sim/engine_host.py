@@ -203,7 +203,7 @@ class EngineHost:
     def _free_port(self, *, even: bool) -> int:
         low, high = LOCAL_PORTS
         while True:
-            port = self._entropy.randint(low, high)
+            port = low + int(self._entropy.random() * (high - low + 1))
             if port not in self._by_port and not (even and port % 2):
                 return port
 
