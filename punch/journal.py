@@ -49,7 +49,7 @@ class Journal:
         return tuple(self._lines)
 
     def _write(self, text: str, indent: str, now: float) -> None:
-        plain = "".join(each if each.isprintable() else "?" for each in text)
+        plain = text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
         self._lines.append(f"{now:.2f} s  {indent}{plain[:LINE_LENGTH]}")
 
 

@@ -95,7 +95,6 @@ class Nat:
         self.alive = 0
         """Entries alive at the last packet; `entries` looks again."""
         self.by_inside: dict[str, int] = {}
-        self.by_destination: dict[str, int] = {}
         foreign = model.foreign / len(self.addresses)
         self._allocators: list[Allocator] = [allocator(model, foreign, self._entropy) for _ in self.addresses]
         self._homes: dict[str, int] = {}
@@ -107,6 +106,11 @@ class Nat:
     def routes(self, address: str) -> bool:
         """Nothing inside is reachable as it is."""
         return False
+
+    @property
+    def by_destination(self) -> dict[str, int]:
+        """Entries alive at the last packet, by the outside host."""
+        return dict(Counter(session.to.host for _, _, session in self._due))
 
     def entries(self, *, now: float) -> int:
         """Entries alive at `now`."""
@@ -120,7 +124,7 @@ class Nat:
         source, to = datagram.source, datagram.to
         if self._wary and self._stops(source, to, 0, now):
             return None
-        if to.host in self.addresses and not self.model.hairpin:
+        if not self.model.hairpin and to.host in self.addresses:
             self.counts["hairpin"] += 1
             return None
         key = self._key(source, to)
@@ -219,7 +223,7 @@ class Nat:
                 if not low <= port <= high:
                     continue
             outside = Endpoint("udp", host, port)
-            if outside not in self._outside and (outside, to) not in self._poison:
+            if outside not in self._outside and not (self._poison and (outside, to) in self._poison):
                 return outside
         return None
 
@@ -268,7 +272,6 @@ class Nat:
             held = self.by_inside[inside] = self.by_inside.get(inside, 0) + 1
             if held > self.peak_by_inside.get(inside, 0):
                 self.peak_by_inside[inside] = held
-        self.by_destination[session.to.host] = self.by_destination.get(session.to.host, 0) + 1
 
     def _expire(self, now: float) -> None:
         """Forget what is over; what was refreshed meanwhile goes back into the list."""
@@ -283,19 +286,14 @@ class Nat:
 
     def _forget(self, session: Session) -> None:
         self.alive -= 1
-        _less(self.by_destination, session.to.host)
         mapping = session.mapping
         if mapping is None:
             del self._poison[session.outside, session.to]
             return
-        _less(self.by_inside, mapping.inner.host)
+        inside = mapping.inner.host
+        self.by_inside[inside] -= 1
+        if not self.by_inside[inside]:
+            del self.by_inside[inside]
         del mapping.sessions[session.to]
         if not mapping.sessions:
             del self._mappings[mapping.key], self._outside[mapping.outside]
-
-
-def _less(table: dict[str, int], name: str) -> None:
-    if table[name] == 1:
-        del table[name]
-    else:
-        table[name] -= 1

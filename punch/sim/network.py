@@ -99,6 +99,8 @@ class Network(Generic[Owner]):
         self.hops = hops
         """Routers on the way across it that are not drawn."""
         self._gate: Gate[Owner] | None = None
+        self._outward: Door[Owner] | None = None
+        """Of the gate."""
         self._ports: dict[str, Port[Owner]] = {}
         self._doors: dict[str, Door[Owner]] = {}
 
@@ -109,6 +111,7 @@ class Network(Generic[Owner]):
             ValueError: an address of the router is taken above.
         """
         self._gate = Gate(router, self, above, link)
+        self._outward = self._gate.outward
         for address in router.addresses:
             above._open(address, self._gate.inward)
 
@@ -136,8 +139,7 @@ class Network(Generic[Owner]):
 
     def towards(self, address: str) -> Port[Owner] | Door[Owner] | None:
         """Where a datagram for `address` goes next."""
-        here = self._ports.get(address) or self._doors.get(address)
-        return here or (None if self._gate is None else self._gate.outward)
+        return self._ports.get(address) or self._doors.get(address) or self._outward
 
     def _open(self, address: str, door: Door[Owner]) -> None:
         self._announce(address)

@@ -44,6 +44,8 @@ class Station:
         first: Port[Station] | None = None
         for port in self.ports.values():
             if (":" in port.address) == (":" in to):
+                if len(self.ports) == 1:
+                    return port
                 if port.network.port(to) is not None:
                     return port
                 first = first or port

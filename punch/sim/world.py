@@ -309,15 +309,14 @@ class World:
         if port is None or not station.online:
             self._lose(station.name, None, datagram, "no_route" if port is None else "unplugged")
             return
-        for each in (
-            self._tapped(station.name, sent_from(port, datagram)) if self._taps else (sent_from(port, datagram),)
-        ):
-            if each.ttl and port.network.hops:
-                each = each.travelled(port.network.hops)
+        sent, network = sent_from(port, datagram), port.network
+        for each in self._tapped(station.name, sent) if self._taps else (sent,):
+            if each.ttl and network.hops:
+                each = each.travelled(network.hops)
                 if each.ttl <= 0:
                     self._lose(station.name, None, each, "ttl")
                     continue
-            self._send(station.name, port.network.towards(each.to.host), each, port.up)
+            self._send(station.name, network.towards(each.to.host), each, port.up)
 
     def _tapped(self, origin: str, datagram: Datagram) -> list[Datagram]:
         datagrams = [datagram]
@@ -344,9 +343,12 @@ class World:
                 return
             if (own := self._between.get(pair)) is not None:
                 up, down = own, None
-        size = len(datagram.payload) + LONGEST_HEADERS
+        size, arrival = len(datagram.payload) + LONGEST_HEADERS, self.now
         if (up is None or size <= up.steady) and (down is None or size <= down.steady):
-            arrival = self.now + (0.0 if up is None else up.delay) + (0.0 if down is None else down.delay)
+            if up is not None:
+                arrival += up.delay
+            if down is not None:
+                arrival += down.delay
             reached = self._pass if isinstance(stop, Door) else self._arrive
             heapq.heappush(self._due, (arrival, next(self._order), reached, (origin, stop, datagram)))
             return
