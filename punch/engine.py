@@ -122,11 +122,13 @@ class Engine:
     def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
         """A datagram whose first byte is STUN's or a probe's, or anything by a socket of the engine's own."""
         if stun.is_stun(payload):
-            self._observatory.receive(payload, source, via=via, now=now)
+            if not self._observatory.receive(payload, source, via=via, now=now):
+                return
         elif payload and payload[0] in PROBE_TYPES:
             self._receive_probe(payload, source, via, now)
         else:
             self._outlet.drops["not_ours"] += 1
+            return
         self._settle(now)
 
     def tell(self, fact: Fact, *, now: float) -> None:
@@ -441,7 +443,8 @@ class Engine:
     def _step(self, now: float) -> bool:
         """One round; False: nothing moved."""
         self._observatory.settle(now=now)
-        self._hear_observatory(now)
+        if self._observatory.events:
+            self._hear_observatory(now)
         moved = False
         for peer_id in self._timers.expired(now):
             self._join(peer_id, now)

@@ -52,7 +52,7 @@ class Line:
 
     def next(self, attempts: Collection[Attempt], lent: Lent) -> PeerId | None:
         """Whose turn it is beside those under way; None: nobody's, or there is no place."""
-        if not len(self):
+        if not (self._light or self._quiet or self._heavy):
             return None
         own = sum(1 for each in attempts if each.began_here)
         if own >= MOST_OWN or len(attempts) >= MOST_ATTEMPTS:
@@ -64,7 +64,7 @@ class Line:
 
     def watch(self, attempts: Collection[Attempt], lent: Lent) -> None:
         """Tell a search who else wants the budget."""
-        light = tuple(each.label for each in attempts if each.is_light)
+        light = tuple([each.label for each in attempts if each.is_light])
         lent.light = (*light, 0) if self._light else light
         lent.heavy = tuple(self._heavy)
 

@@ -123,13 +123,14 @@ class Observatory:
         """Whether what comes from there came through whatever is in front of us."""
         return not on_link(host, self._outlet.addresses)
 
-    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> None:
-        """A STUN message came."""
+    def receive(self, payload: bytes, source: Endpoint, *, via: SocketId, now: float) -> bool:
+        """A STUN message came; False: nothing follows from it."""
+        looked = self._detector.busy
         try:
             message = stun.parse(payload)
         except stun.StunError as error:
             self._outlet.drops[str(error)] += 1
-            return
+            return False
         if self._is_far(source.host):
             self._detector.signs.came(now=now)
         if message.kind == "request":
@@ -142,6 +143,8 @@ class Observatory:
             self._outlet.budget.answered(via, source)
         else:
             self._outlet.drops["stun_unknown"] += 1
+        news = self._detector.has_news or self.sampler.has_results
+        return news or self._detector.busy != looked or self._detector.profile.blocked
 
     def touch(self, peer: PeerId, signal: Touch, *, now: float) -> None:
         """`peer` asks us to send one datagram to where we hear it from."""

@@ -71,6 +71,11 @@ class Sampler:
         """It answered, whoever asked."""
         self._silent.pop(server, None)
 
+    @property
+    def has_results(self) -> bool:
+        """Some were seen."""
+        return bool(self._seen)
+
     def results(self) -> list[Seen]:
         """Drain what was seen."""
         if not self._seen:
