@@ -13,6 +13,8 @@ class SendGossip(Struct, frozen=True):
 
     peer: NodeId
     message: Have | Want | Records | Buckets | Unheard
+    to_each: bool = False
+    """To every host that holds keys we share with `peer`: they may be two."""
 
 
 Command = SendGossip

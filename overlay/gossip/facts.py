@@ -24,6 +24,14 @@ class SessionUp(Struct, frozen=True):
 
     peer: NodeId
     record: bytes
+    boot: bytes = b""
+    """The boot id in it."""
+
+
+class Doubled(Struct, frozen=True):
+    """`peer` was just heard under the keys of another run than its last handshake is of."""
+
+    peer: NodeId
 
 
 class SessionDown(Struct, frozen=True):
@@ -113,6 +121,7 @@ class Heard(Struct, frozen=True):
 Fact = (
     SelfChanged
     | SessionUp
+    | Doubled
     | SessionDown
     | HaveReceived
     | WantReceived

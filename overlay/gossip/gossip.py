@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from overlay.gossip.addresses import SILENT, Bindings, must_move
-from overlay.gossip.clones import Clones
+from overlay.gossip.clones import Clones, Doubles
 from overlay.gossip.commands import Command
 from overlay.gossip.conflicts import Conflicts, address_text, clone_text, flood_text, name_text
 from overlay.gossip.events import (
@@ -29,6 +29,7 @@ from overlay.gossip.events import (
 )
 from overlay.gossip.facts import (
     BucketsReceived,
+    Doubled,
     Fact,
     FirstDial,
     HaveReceived,
@@ -122,6 +123,7 @@ class Gossip:
         self._intake = Intake(network.name, self._own.id, self._members, self._spread, self._drop)
         self._silence = Silence(self._members, self._spread, self._own.id, self.drops)
         self._clones = Clones(boot, entropy=entropy)
+        self._doubles = Doubles()
         self._conflicts = Conflicts()
         self._refused_before: dict[NodeId, int] = {}
         self._root = b""
@@ -197,8 +199,11 @@ class Gossip:
                 self._take_all(fact.records, None, now=now)
             case SessionUp():
                 self._session_up(fact, now=now)
+            case Doubled():
+                self._doubled(fact.peer, now=now)
             case SessionDown():
                 self._spread.down(fact.peer, now=now)
+                self._doubles.down(fact.peer)
             case SelfChanged():
                 self._own.describe(fact.endpoints, fact.links, relay=fact.relay, nat=fact.nat, now=now)
             case FirstDial():
@@ -229,7 +234,7 @@ class Gossip:
                 case Timer.LINKS:
                     self._own.relink(now=now)
                 case Timer.OUTBID:
-                    self._outbid(self._clones.outbid(now=now))
+                    self._outbid(self._clones.outbid(now=now), now=now)
                 case Timer.TIDY:
                     self._tidy(now - tidy_at, now=now)
         self._spread.handle_timeout(now=now)
@@ -284,11 +289,18 @@ class Gossip:
         self._take(fact.record, fact.peer, handshake=True, now=now)
         self._members.heard(fact.peer, now=now)
         self._spread.up(fact.peer, now=now)
-        last = self._members.signed(fact.peer)
-        if self._members.get(fact.peer) is None and last is not None:
-            # It left, came back, and forgot how far it had counted: it goes above what it is shown.
+        self._doubles.up(fact.peer, fact.boot, now=now)
+        held, last = self._members.get(fact.peer), self._members.signed(fact.peer)
+        if last is not None and (held is None or self._doubles.is_other(held.record)):
+            # It forgot how far it had counted, or another host counts too: it goes above what it is shown.
             self._spread.show(fact.peer, last)
         self._claim_soon(now=now)
+
+    def _doubled(self, peer: NodeId, *, now: float) -> None:
+        """Two hosts speak for one identity: each is to hear of the other."""
+        signed = self._members.signed(peer)
+        if self._doubles.heard(peer, now=now) and signed is not None:
+            self._spread.show(peer, signed)
 
     def _take_all(self, records: list[bytes], peer: NodeId | None, *, now: float) -> None:
         for signed in records:
@@ -304,7 +316,7 @@ class Gossip:
             self._spread.came(peer, record.id, record.sequence, now=now)
             self._spread.healing.learned(peer)
         if record.id == self._own.id:
-            self._outbid(self._clones.foreign(record, now=now))
+            self._outbid(self._clones.foreign(record, now=now), now=now)
         elif record.left:
             self._farewell(verified, now=now)
         else:
@@ -313,9 +325,14 @@ class Gossip:
             self._intake.evicted.clear()
             self._keep(verified, now=now)
 
-    def _outbid(self, sequence: int | None) -> None:
+    def _outbid(self, sequence: int | None, *, now: float) -> None:
+        """Sign above a record of ours that we did not sign; neighbours get it unasked, as one may be about to forget
+        the keys we share, and whoever signed the other is to hear of it."""
         if sequence is not None:
             self._own.outbid(sequence)
+            if self._own.outdated:
+                self._issue(now=now)
+                self._spread.hand_on(self._own.signed, (self._own.id,))
         if (due := self._clones.due()) is not None:
             self._timers.set(Timer.OUTBID, due)
 
@@ -336,6 +353,8 @@ class Gossip:
         first = self._members.put(record, signed, by=peer if peer != node else None, now=now)
         self._changed[node] = first or self._changed.get(node, False)
         self._bindings.claim(node, (record.ipv4, record.ipv6) if record.ipv4 else (record.ipv6,))
+        if self._doubles.listen(record, now=now):
+            self._spread.show(node, signed)
         known_to = (node,) if peer is None else (node, peer)
         self._spread.announce(node, known_to, refresh=not says_more(record, before), now=now)
         own = self._own

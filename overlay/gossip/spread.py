@@ -197,7 +197,7 @@ class Spread:
             self._timers.set((Timer.TELL, peer), min(untold.at for untold in neighbour.untold.values()))
 
     def hand_on(self, signed: bytes, known_to: tuple[NodeId, ...]) -> None:
-        """Send a farewell to all neighbours but those that know."""
+        """Send a record that nobody need ask for to all neighbours but those that know."""
         for peer in self._neighbours:
             if peer not in known_to:
                 self._out.append(SendGossip(peer, Records([signed])))
@@ -264,8 +264,8 @@ class Spread:
             self._wake(peer, now)
 
     def show(self, peer: NodeId, signed: bytes) -> None:
-        """Send `peer` a record unasked."""
-        self._out.append(SendGossip(peer, Records([signed])))
+        """Send `peer` a record of its own unasked, and whoever else holds its key."""
+        self._out.append(SendGossip(peer, Records([signed]), to_each=True))
 
     # -- serving ------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ from overlay.session import events as session
 from overlay.session import facts as session_told
 from overlay.values import Direct, NodeId, Relayed
 from overlay.wire.codec import Malformed
+from overlay.wire.messages import Records
 from punch.values import Endpoint, parse_endpoint
 
 MOST_REMEMBERED = 32
@@ -96,6 +98,8 @@ class Happenings:
         rooms = self._rooms
         rooms.pending[event.peer] = event
         rooms.labels[event.label] = Owner(event.peer, None)
+        with contextlib.suppress(Malformed):
+            rooms.runs[event.label] = decode(event.record, rooms.setup.keys.name).boot
         rooms.out.append(port.PutLabel(event.label, event.peer, False))
         rooms.out.append(port.PutOffloads(event.peer, event.offloads))
         rooms.problems.over("wrong_secret")
@@ -125,16 +129,19 @@ class Happenings:
         label = rooms.session.peer_label(event.peer)
         label = label if label is not None else opened.peer_label
         anew = self._is_anew(opened)
+        if anew:
+            # Should the run before live on, on another host, it hears of this one.
+            self._outbound.send_to_each(event.peer, Records([opened.record]), now=now)
         up = paths_told.SessionUp(event.peer, opened.link, label, opened.dialled, opened.seen, anew)
         rooms.paths.tell(up, now=now)
-        rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record), now=now)
+        boot = rooms.boots.get(event.peer, b"")
+        rooms.gossip.tell(gossip_told.SessionUp(event.peer, opened.record, boot), now=now)
 
     def _is_anew(self, opened: session.SessionOpened) -> bool:
         """Whether the peer started again since its last handshake, by the boot id of the record it sent with it."""
         rooms = self._rooms
-        try:
-            boot = decode(opened.record, rooms.setup.keys.name).boot
-        except Malformed:
+        boot = rooms.run_of(opened.peer)
+        if boot is None:
             return False
         before, rooms.boots[opened.peer] = rooms.boots.get(opened.peer), boot
         return before not in (None, boot)
@@ -153,13 +160,16 @@ class Happenings:
         waiting = self._rooms.pending.get(event.peer)
         if waiting is not None and waiting.label == event.label:
             del self._rooms.pending[event.peer]
-        self._rooms.labels.pop(event.label, None)
+        for table in (self._rooms.labels, self._rooms.runs, self._rooms.places):
+            table.pop(event.label, None)
         self._rooms.out.append(port.DropLabel(event.label))
 
     def _session_lost(self, event: session.SessionLost, *, now: float) -> None:
         rooms, peer = self._rooms, event.peer
         for label in [key for key, owner in rooms.labels.items() if owner.peer == peer and owner.relay is None]:
             del rooms.labels[label]
+            rooms.runs.pop(label, None)
+            rooms.places.pop(label, None)
         for table in (rooms.pending, rooms.highest, rooms.heard, rooms.boots):
             table.pop(peer, None)
         rooms.out.append(port.DropPeer(peer))

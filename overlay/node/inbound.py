@@ -105,9 +105,14 @@ class Inbound:
         message = rooms.session.open(owner.peer, header.epoch, header.counter, body, now=now)
         if message is None:
             return
+        if owner.relay is None:
+            rooms.places[label] = Direct(via, source)
         # What opening changed (keys live, a session up) comes before what the message says.
         self._settle(now=now)
         where: Where = owner.relay if owner.relay is not None else Direct(via, source)
+        if owner.relay is None and rooms.runs.get(label) != rooms.run_of(owner.peer):
+            # Another host than the one whose handshake came last speaks for the same identity.
+            rooms.gossip.tell(gossip.Doubled(owner.peer), now=now)
         self._opened(owner, where, len(payload), (header.epoch, header.counter), message, now=now)
 
     def _is_from(self, neighbour: NodeId, source: Endpoint) -> bool:

@@ -41,7 +41,7 @@ class Outbound:
         self._handlers: dict[type, Callable[..., None]] = {
             session.SendHandshake: self._handshake,
             session.SendControl: self._control,
-            gossip.SendGossip: self._control,
+            gossip.SendGossip: self._gossip,
             relay.SendRelay: self._to_neighbour,
             relay.Forward: self._put_forward,
             relay.StopForward: self._stop_forward,
@@ -81,6 +81,28 @@ class Outbound:
             self._rooms.drop("control_no_way")
         else:
             self.send(command.peer, where, command.message, now=now)
+
+    def _gossip(self, command: gossip.SendGossip, *, now: float) -> None:
+        if not command.to_each or not self.send_to_each(command.peer, command.message, now=now):
+            self._control(command, now=now)
+
+    def send_to_each(self, peer: NodeId, message: Message, *, now: float) -> bool:
+        """Say it under the keys of each handshake of `peer` that lives, where it speaks from: they may be two hosts.
+
+        False: there is but one, or none is known to speak directly.
+        """
+        rooms = self._rooms
+        labels = {
+            own: (theirs, place) for own, theirs in rooms.session.labels(peer) if (place := rooms.places.get(own))
+        }
+        if len(labels) < 2:
+            return False
+        for own, (theirs, place) in labels.items():
+            sealed = rooms.session.seal_under(peer, own, message, now=now)
+            if sealed is not None:
+                for piece in wire.cut(wire.CONTROL, theirs, sealed.epoch, sealed.counter, sealed.body, BASE_SIZE):
+                    rooms.out.append(SendDatagram(place.via, place.endpoint, piece))
+        return True
 
     def _to_neighbour(self, command: relay.SendRelay, *, now: float) -> None:
         way = self._rooms.paths.neighbour(command.peer)

@@ -26,7 +26,7 @@ from overlay.routing.roads import Roads
 from overlay.routing.values import Neighbour
 from overlay.session.events import SessionOpened
 from overlay.session.sessions import Sessions
-from overlay.values import Label, NodeId
+from overlay.values import Direct, Label, NodeId
 from overlay.wire.reassembly import Reassembly
 from punch.values import Endpoint
 
@@ -72,6 +72,10 @@ class Rooms:
         """Sessions that opened and may not seal yet."""
         self.boots: dict[NodeId, bytes] = {}
         """The boot id each peer had in its last handshake."""
+        self.runs: dict[Label, bytes] = {}
+        """The boot id with which the handshake came that each label of ours is of."""
+        self.places: dict[Label, Direct] = {}
+        """Where frames with a label of ours came from last, over direct links."""
         self.faces: dict[NodeId, tuple[str, Record]] = {}
         """Name and record of each member as last told: gossip forgets those that left."""
         self.highest: dict[NodeId, tuple[int, int]] = {}
@@ -126,6 +130,11 @@ class Rooms:
     ) -> list[NodeId]:
         """Whom `relay` may hand a circuit or a handshake of others on to."""
         return self.roads.onward(target, self.around(now=now), avoid=avoid, links=links, may_search=may_search)
+
+    def run_of(self, peer: NodeId) -> bytes | None:
+        """The boot id with which the handshake came whose keys we use with `peer`."""
+        label = self.session.label(peer)
+        return self.runs.get(label) if label is not None else None
 
     def drop(self, reason: str) -> None:
         """Count a frame that led nowhere."""

@@ -31,7 +31,7 @@ from overlay.session.noise import Handshake
 from overlay.session.peer import Peer
 from overlay.session.run import Epochs, Run
 from overlay.session.timing import OVERLAP, REKEY_FRAMES, REPEATS, Timer, wait_after
-from overlay.values import NodeId
+from overlay.values import Label, NodeId
 from overlay.wire.codec import Malformed, decode_message, encode_message
 from overlay.wire.frame import CONTROL
 from overlay.wire.messages import Message
@@ -159,6 +159,17 @@ class Book:
         if peer is None or run is None or now >= run.dies_at:
             self._desk.drop("unsealed")
             return None
+        return self._seal(peer, run, message, pad=pad, now=now)
+
+    def seal_under(self, node: NodeId, label: Label, message: Message, *, now: float) -> Sealed | None:
+        """Seal under the best keys of the handshake in which we gave out `label`; None if there are none."""
+        peer = self._desk.peers.get(node)
+        run = peer.best_of(label) if peer is not None else None
+        if peer is None or run is None or now >= run.dies_at:
+            return None
+        return self._seal(peer, run, message, pad=0, now=now)
+
+    def _seal(self, peer: Peer, run: Run, message: Message, *, pad: int, now: float) -> Sealed | None:
         tag = tag_size(run.terms.cipher)
         plain = encode_message(message, size=pad - tag)
         if len(plain) > MAX_BODY - tag:

@@ -79,3 +79,7 @@ class Peer:
     def best(self) -> Run | None:
         """The run to send on."""
         return next((run for run in self.runs if run.sendable), None)
+
+    def best_of(self, label: Label) -> Run | None:
+        """The best run that may seal of the handshake in which we gave out `label`."""
+        return next((run for run in self.runs if run.sendable and run.terms.label == label), None)

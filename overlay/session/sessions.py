@@ -154,6 +154,10 @@ class Sessions:
         """
         return self._book.seal(peer, message, pad=pad, now=now)
 
+    def seal_under(self, peer: NodeId, label: Label, message: Message, *, now: float) -> Sealed | None:
+        """Seal under the keys of the handshake in which we gave out `label`; None if none of them may seal."""
+        return self._book.seal_under(peer, label, message, now=now)
+
     def open(self, peer: NodeId, epoch: int, counter: int, body: bytes, *, now: float) -> Message | None:
         """Open the control frame of `peer`; None, counted, if it does not open, came before, or holds no message.
 
@@ -171,6 +175,16 @@ class Sessions:
         """When the newest handshake or rekey with `peer` was done."""
         known = self._desk.peers.get(peer)
         return max(run.opened_at for run in known.runs) if known else None
+
+    def labels(self, peer: NodeId) -> list[tuple[Label, Label]]:
+        """Ours and the peer's of each handshake whose keys live, the one in use first."""
+        known = self._desk.peers.get(peer)
+        return list({each.terms.label: each.terms.peer_label for each in known.runs}.items()) if known else []
+
+    def label(self, peer: NodeId) -> Label | None:
+        """What `peer` writes on frames over a direct link, if it uses the keys that `seal` uses now."""
+        known = self._desk.peers.get(peer)
+        return (known.sending or known.runs[0]).terms.label if known else None
 
     def peer_label(self, peer: NodeId) -> Label | None:
         """What to write on frames to `peer` that go over a direct link, while `seal` uses the keys it uses now."""

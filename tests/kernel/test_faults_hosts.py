@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 
 from overlay.lab import Lab, LabNode
+from overlay.lab.node import Json
 from tests.kit.mesh import mesh, pings
 from tools.bench.mesh.gaps import silence
-from tools.bench.mesh.scenes import joined
+from tools.bench.mesh.scenes import home, joined
 
 ASLEEP = 15.0
 """Seconds: longer than a dead path, a new handshake and silence are noticed in."""
@@ -84,3 +86,20 @@ def test_files_of_noise_are_set_aside_and_the_node_is_who_it_was() -> None:
         assert ben.status()["self"]["id"] == before
         assert "Traceback" not in ben.said
         assert pings(lab, "ben", nodes["anna"].address())
+
+
+def test_the_same_state_folder_on_two_hosts_is_told_to_both() -> None:
+    def told(status: Json) -> bool:
+        return "duplicate_id" in [problem["code"] for problem in status["problems"]]
+
+    with Lab(home("", "", "vps")) as lab:
+        nodes = joined(lab, ("vps",))
+        nodes["ben"].stop()
+        nodes["anna"].stop()
+        shutil.rmtree(nodes["ben"].state_dir)
+        shutil.copytree(nodes["anna"].state_dir, nodes["ben"].state_dir)
+        for host in ("anna", "ben"):
+            nodes[host].peers = [lab.address("vps")]
+            nodes[host].up()
+        for host in ("anna", "ben"):
+            nodes[host].wait_until("told of its double", told, timeout=10)

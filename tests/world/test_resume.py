@@ -89,8 +89,8 @@ def test_where_the_links_are_short_a_relayed_packet_passes_both_ways_at_once() -
         began, came = world.now, [0, 0]
         for _ in range(50):
             for node, (source, target) in ((ann, (ann, bob)), (bob, (bob, ann))):
-                addresses = [str(village_address(village, each)) for each in (source, target)]
-                node.send(packet(*addresses), now=world.now)
+                there, back = (str(village_address(village, each)) for each in (source, target))
+                node.send(packet(there, back), now=world.now)
             world.run_for(0.002)
             came = [came[k] + len(node.received()) for k, node in enumerate((ann, bob))]
             if all(came):

@@ -192,7 +192,7 @@ def test_a_clone_that_ended_is_forgotten() -> None:
     for _ in range(4):
         at = (clones.foreign(_as(record, at, b"its boot"), now=1.0) or at) + 2
     told: list[bool] = []
-    for now in (1.0, 1000.0, 2000.0):
+    for now in (1.0, 300.0, 302.0):
         clones.tidy(now=now)
         told.append(clones.record is not None)
     assert told == [True, True, False]
