@@ -130,7 +130,7 @@ class Town:
             boot=dice.randbytes(8),
             peers=tuple(self._first[peer].address for peer in place.peers),
             relay=place.relay,
-            **_SETUP,
+            **MEMBER,
             **remembered(disk if disk is not None else EMPTY),
         )
         node = VirtualNode(
@@ -338,7 +338,7 @@ class Town:
         return wake
 
 
-_SETUP: dict[str, Any] = {
+MEMBER: dict[str, Any] = {
     "fixed_ipv4": None,
     "advertise": (),
     "punch": PunchConfig(),
@@ -349,3 +349,4 @@ _SETUP: dict[str, Any] = {
     "mtu": 1380,
     "version": "0.1.0",
 }
+"""What all members of a world are set up with."""
