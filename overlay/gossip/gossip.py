@@ -356,7 +356,8 @@ class Gossip:
         if self._doubles.listen(record, now=now):
             self._spread.show(node, signed)
         known_to = (node,) if peer is None else (node, peer)
-        self._spread.announce(node, known_to, refresh=not says_more(record, before), now=now)
+        rival = before is not None and before.sequence == record.sequence
+        self._spread.announce(node, known_to, refresh=not says_more(record, before), whole=rival, now=now)
         own = self._own
         if record.ipv4 == own.ipv4 != "" and must_move(
             (own.id, own.record.ipv4_fixed), (node, record.ipv4_fixed), record.ipv4

@@ -5,6 +5,8 @@ Ping(root)                ->         equal to a root of B's last minute: all is 
                                      odd still 5 s later, while no news came here:
                           <-         Buckets      once per 30 s and neighbour, later if it brought nothing
 Buckets, Have of what differs ->     Have of what differs; the rest is asking and telling
+                          <-         Want of all of a bucket whose sums differ though its Have is as ours: somebody
+                                     signed two records under one sequence
 
 A session in a mesh too large to tell everything begins with Buckets too, repeated until the other's came.
 """
@@ -56,6 +58,8 @@ class Compared(Struct):
     wait: float = EVERY
     begun_at: float | None = None
     """When we sent Buckets that its own have not answered."""
+    odd_buckets: list[int] = field(default_factory=list)
+    """Those of its last Buckets that were not as ours; what it has in them comes next."""
     first: list[float] = field(default_factory=list)
     """Waits until the first Buckets are repeated."""
 
@@ -171,7 +175,7 @@ class Healing:
         if begun is None and not each.answers.take(now=now):
             self._drop("buckets_too_many")
             return
-        differing = self._members.digest.differing(hashes)
+        differing = each.odd_buckets = self._members.digest.differing(hashes)
         if not differing:
             return
         if begun is None:
@@ -180,6 +184,23 @@ class Healing:
         entries = self._members.entries(differing)
         for start in range(0, len(entries), HAVE_CHUNK):
             self._out.append(SendGossip(peer, Have(entries[start : start + HAVE_CHUNK])))
+
+    def rivals(self, peer: NodeId, entries: list[tuple[bytes, int]]) -> list[tuple[bytes, int]]:
+        """`peer` holds these: those that it may hold in another form under the same sequence."""
+        each = self._neighbours.get(peer)
+        if each is None or not each.odd_buckets:
+            return []
+        said: dict[int, list[tuple[bytes, int]]] = {}
+        for entry in entries:
+            said.setdefault(entry[0][0], []).append(entry)
+        odd = [index for index in each.odd_buckets if index in said]
+        each.odd_buckets = [index for index in each.odd_buckets if index not in said]
+        return [
+            entry
+            for index in odd
+            if sorted(said[index]) == sorted(self._members.entries([index]))
+            for entry in said[index]
+        ]
 
     def next_timeout(self) -> float | None:
         """When something is due."""

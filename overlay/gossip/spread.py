@@ -5,6 +5,8 @@
                     <-   Want[id]      `asking`
     Records[..]     ->
 
+Where two were signed under one sequence, the one that counts is sent unasked, as nobody would ask for it.
+
 B shows that it knows by asking, by telling the same, or by sending the record itself. Who has four neighbours or more
 tells once: what is lost comes from another, or by comparing (`healing`). At the start of a session each tells the other
 everything, or what differs where that is much. A farewell is not told but sent: nobody need ask for it.
@@ -66,6 +68,8 @@ class Untold(Struct):
 
     at: float
     tellings: int = 0
+    whole: bool = False
+    """The record itself is sent: it lists like the one it takes the place of."""
 
 
 class Neighbour(Struct):
@@ -144,16 +148,27 @@ class Spread:
     # -- telling ------------------------------------------------------------------------------------------------
 
     def announce(
-        self, node: NodeId, known_to: tuple[NodeId, ...], *, own: bool = False, refresh: bool = False, now: float
+        self,
+        node: NodeId,
+        known_to: tuple[NodeId, ...],
+        *,
+        own: bool = False,
+        refresh: bool = False,
+        whole: bool = False,
+        now: float,
     ) -> None:
-        """The record of `node` is new here, or but a `refresh`: tell all neighbours but those that know."""
+        """The record of `node` is new here, or but a `refresh`: tell all neighbours but those that know; send it
+        `whole` where it takes the place of one with its sequence."""
         at = now if own else self._forward_at(node, now)
         for peer, neighbour in self._neighbours.items():
             before = neighbour.untold.get(node)
-            if peer in known_to or (before and not before.tellings):
+            if peer in known_to:
+                continue
+            if before and not before.tellings:
+                before.whole |= whole
                 continue
             due = max(at, self._slot(neighbour, refresh, now))
-            neighbour.untold[node] = Untold(due)
+            neighbour.untold[node] = Untold(due, whole=whole)
             self._wake(peer, due)
 
     def _slot(self, neighbour: Neighbour, refresh: bool, now: float) -> float:
@@ -183,6 +198,10 @@ class Spread:
         entries: list[tuple[bytes, int]] = []
         for node, untold in list(neighbour.untold.items()):
             if untold.at > now:
+                continue
+            if untold.whole and (signed := self._members.signed(node)) is not None:
+                self._out.append(SendGossip(peer, Records([signed])))
+                del neighbour.untold[node]
                 continue
             entries.append((node, self._members.sequence(node)))
             if untold.tellings < len(again):
@@ -233,6 +252,8 @@ class Spread:
                 self._asking.rumour(peer, node, sequence)
             else:
                 self.refuse(peer)
+        for raw, sequence in self.healing.rivals(peer, entries):
+            self._asking.rumour(peer, NodeId(raw), sequence)
         self._asking.ask(peer, now=now)
         self._synced = True
 
