@@ -19,7 +19,7 @@ from overlay.session.layout import M4, First, Foreign, Late
 from overlay.session.noise import Handshake, NoiseError
 from overlay.session.pake import agree, psk_of, share
 from overlay.session.run import Epochs
-from overlay.session.timing import ANSWER_LIFE, Timer
+from overlay.session.timing import ANSWER_LIFE, YIELDED, Timer
 from overlay.values import Label, Link, guess_source
 
 BUSY = 16
@@ -77,6 +77,13 @@ class Answerer:
         self._by_label: dict[Label, Answer] = {}
         self.half_open = 0
         """Answered by m2 and not proven."""
+
+    def is_answering(self, link: Link, *, now: float) -> bool:
+        """Whether somebody began a handshake over `link` a moment ago, and may still end it."""
+        return any(
+            answer.noise is not None and answer.link == link and now - answer.began_at < YIELDED
+            for answer in self._by_label.values()
+        )
 
     def hear_first(self, first: First, link: Link, *, now: float) -> None:
         """m1: somebody who knows the network's name wants to talk."""

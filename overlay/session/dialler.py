@@ -97,11 +97,15 @@ class Dialler:
 
     # --- asked by this host ---
 
-    def ask(self, link: Link, expect: NodeId | None, *, now: float) -> None:
-        """Start a handshake, unless one is on its way over that link."""
+    def ask(self, link: Link, expect: NodeId | None, *, answering: bool = False, now: float) -> None:
+        """Start a handshake, unless one is on its way over that link; what anybody may answer, anybody may go on to.
+
+        `answering`: the other side began one there a moment ago, and is given the time to end it.
+        """
         dial = self._by_link.get(link)
         if dial is not None and self.is_busy(link):
-            dial.expect = dial.expect or expect
+            if expect is None and dial.noise is None:
+                dial.expect = None
             return
         if dial is not None:
             self._close(dial)
@@ -109,7 +113,12 @@ class Dialler:
         head = layout.first_head(self._desk.label(), share(self._desk.keys.generator, scalar))
         dial = Dial(link, expect, scalar, head, now=now)
         self._by_link[link] = self._by_label[dial.label] = dial
-        self._say(dial, layout.first(head, NO_COOKIE, self._desk.keys.mac_key), now=now)
+        first = layout.first(head, NO_COOKIE, self._desk.keys.mac_key)
+        if answering:
+            dial.frame, dial.yielded = first, True
+            self._desk.timers.set((Timer.DIAL, dial.label), now + YIELDED)
+        else:
+            self._say(dial, first, now=now)
 
     def is_busy(self, link: Link) -> bool:
         """Whether a handshake is on its way over `link`."""
@@ -158,7 +167,7 @@ class Dialler:
     def goes_on(self, first: First, link: Link, *, now: float) -> bool:
         """Whether our dial over `link` goes on, so that the m1 that crosses it is dropped; else ours stands back."""
         dial = self._by_link.get(link)
-        if dial is None or dial.quiet:
+        if dial is None or dial.quiet or not dial.sent:
             return False
         if dial.share < first.share:
             if dial.noise is None:

@@ -86,7 +86,7 @@ class Resumer:
         if attempt is None:
             return False
         known = attempt.tries.setdefault(link, Try(expect))
-        known.expect = known.expect or expect
+        known.expect = known.expect and expect
         if not known.sent:
             self._say(attempt, link, known, now=now)
         return True

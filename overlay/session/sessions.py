@@ -240,7 +240,8 @@ class Sessions:
     def _dial(self, fact: told.DialAsked, *, now: float) -> None:
         """By the ticket of an earlier session, if there is one and no m1 is under way there."""
         if self._dialler.is_busy(fact.link) or not self._resumer.ask(fact.link, fact.expect, fact.likely, now=now):
-            self._dialler.ask(fact.link, fact.expect, now=now)
+            answering = self._answerer.is_answering(fact.link, now=now)
+            self._dialler.ask(fact.link, fact.expect, answering=answering, now=now)
 
     def _discard_all(self, *, now: float) -> None:
         self._book.forget_all()
