@@ -34,6 +34,15 @@ DOWN_AFTER = 0.4
 """Seconds in doubt without a sign of life until a way carries no more, if three round trips are not longer."""
 USED = 600.0
 """Seconds since user packets in which a peer counts as used (design section 3)."""
+HEAD_START, HEAD_START_EACH = 0.2, 0.03
+"""Seconds the endpoints of a record get before a relay is asked too where nobody waits, and as many more for each
+member dialled at the same time: of thirty that meet at once each pair would else shake hands by several ways."""
+SEEK_AGAIN = 1.0
+"""Seconds that the relay asked last gets before another one is looked for only because there is a new neighbour."""
+IN_HASTE = 10.0
+"""Seconds after user packets in which somebody waits for a peer."""
+REACH_AGAIN = 5.0
+"""Seconds after a member was dialled in which a new neighbour is no reason to dial it again."""
 
 
 class Timer(Enum):
@@ -45,6 +54,8 @@ class Timer(Enum):
     """Try again to get a session with a member."""
     DIAL_DIRECT = auto()
     """No session over a relay yet: dial what the record names."""
+    DIAL_RELAY = auto()
+    """No session by what the record names yet: look for a relay."""
     NEARBY = auto()
     """Dial who was heard on the link."""
     STOP_DIAL = auto()
@@ -259,6 +270,21 @@ class Board:
         """Whether user packets went to or came from a peer of late."""
         return peer.user_at > 0.0 and now - peer.user_at < USED
 
+    def is_in_haste(self, peer: Peer, *, now: float) -> bool:
+        """Whether user packets wait for a peer, or went to it a moment ago."""
+        return peer.user_at > 0.0 and now - peer.user_at < IN_HASTE
+
+    def seek_relay(self, peer: Peer, *, now: float) -> None:
+        """Look for a relay, as soon as what is under way had its time."""
+        at = max(now, peer.sought_at + SEEK_AGAIN)
+        if not self.is_in_haste(peer, now=now):
+            at = max(at, (peer.session_at if peer.session else peer.dialled_at) + self._head_start(now=now))
+        self.timers.set((Timer.DIAL_RELAY, peer.node), at)
+
+    def _head_start(self, *, now: float) -> float:
+        dialled = sum(now - peer.dialled_at < REACH_AGAIN for peer in self.peers.values())
+        return HEAD_START + HEAD_START_EACH * dialled
+
     def _neighbour_changed(self, peer: Peer, before: Where | None, after: Where | None, *, now: float) -> None:
         if after is None:
             self.news.append(happened.NeighbourDown(peer.node))
@@ -268,6 +294,14 @@ class Board:
         for other in self.peers.values():
             lacking = other.known and not other.current and other is not peer
             if after is not None and before is None and lacking and self.wanted.wants(other, now=now):
-                self.timers.set((Timer.REACH, other.node), now)
+                self._may_lead_to(other, now=now)
             if peer.node in other.current or (not other.current and peer.node in other.ways):
                 self.settle(other, now=now)
+
+    def _may_lead_to(self, lacking: Peer, *, now: float) -> None:
+        """There is a new neighbour: perhaps it reaches one that we do not."""
+        if now - lacking.dialled_at < REACH_AGAIN:
+            self.seek_relay(lacking, now=now)
+        else:
+            lacking.tries = 0
+            self.timers.set((Timer.REACH, lacking.node), now)

@@ -18,7 +18,7 @@ from punch.values import Endpoint, parse_endpoint
 NOBODY_AFTER = 3.0
 """Seconds of dialling in vain after which a person is told."""
 RELAY_HEAD_START = 1.0
-"""Seconds a handshake over a relay gets before the endpoints of a record are dialled too."""
+"""Seconds a handshake over a relay gets before the endpoints of a record are dialled too, where somebody waits."""
 STOP_AFTER = 3.7
 """4 packets: 0, 250, 750, 1,750 ms, and no fifth at 3,750 (protocol section 5)."""
 REACH_FIRST, REACH_LAST = 2.0, 60.0
@@ -160,12 +160,14 @@ class Dialling:
 
     def session_up(self, peer: Peer, link: Link, *, now: float) -> None:
         """Somebody answered."""
-        for timer in (Timer.DIAL_DIRECT, Timer.REDIAL):
+        for timer in (Timer.DIAL_DIRECT, Timer.DIAL_RELAY, Timer.REDIAL):
             self._board.timers.clear((timer, peer.node))
         if self._nobody:
             self._nobody = False
             self._board.news.append(happened.SomebodyAnswered())
         self._board.timers.clear((Timer.NOBODY, None))
+        for other in [other for other, node in self._aimed.items() if node == peer.node and other != link]:
+            self.stop_dial(other, now=now)
         if isinstance(link, Direct):
             for dial in self._dials.at(link.endpoint):
                 self._hold(dial, peer, link.endpoint)
@@ -203,18 +205,26 @@ class Dialling:
             self._board.timers.set((Timer.REACH, peer.node), now)
 
     def reach(self, peer: Peer, *, now: float) -> None:
-        """One attempt to get a session with a member, or a way to it: over a relay first, then directly."""
+        """One attempt to get a session with a member, or a way to it: directly first, unless somebody waits for what
+        a relay can do at once."""
         if (peer.session and peer.current) or not peer.known or self._board.leaving:
             return
         if not self._board.wanted.wants(peer, now=now):
             return
-        peer.dialled_direct = False
+        peer.dialled_direct = peer.dialled_direct and now - peer.dialled_at < STOP_AFTER
         self._proving.try_endpoints(peer, now=now)
-        self._board.out.append(do.FindRelay(peer.node))
+        if not self._board.is_in_haste(peer, now=now):
+            self.dial_direct(peer, now=now)
+        self._board.seek_relay(peer, now=now)
         wait = min(REACH_LAST, REACH_FIRST * 2.0 ** min(peer.tries, 6))
         peer.tries += 1
         spread = 0.75 + self._board.entropy.random() / 2
         self._board.timers.set((Timer.REACH, peer.node), now + max(STOP_AFTER + 0.5, wait) * spread)
+
+    def dial_relay(self, peer: Peer, *, now: float) -> None:
+        """Nothing else led to the peer so far."""
+        if peer.known and not peer.current and not self._board.leaving:
+            self._board.out.append(do.FindRelay(peer.node))
 
     def relays_found(self, peer: Peer, relays: tuple[NodeId, ...], *, now: float) -> None:
         """Who may carry: the best is asked; without any, the record's endpoints are dialled at once."""
@@ -229,6 +239,7 @@ class Dialling:
         if not peer.relays:
             return
         relay, peer.relays = peer.relays[0], peer.relays[1:]
+        peer.sought_at = now
         self._board.out.append(do.WantCircuit(peer.node, relay))
         if not peer.session or self._unheard(peer, now=now):
             self._dial(peer, Relayed(relay, peer.node), now=now)
@@ -245,6 +256,7 @@ class Dialling:
         for endpoint in self._proving.dialable(peer):
             via = self._board.socket_for(endpoint)
             if via is not None and self._board.may_knock(endpoint, packets=TRIES, now=now):
+                peer.dialled_at = now
                 self._dial(peer, Direct(via, endpoint), now=now)
 
     def _dial(self, peer: Peer, link: Link, *, now: float) -> None:
@@ -253,9 +265,10 @@ class Dialling:
         self._board.timers.set((Timer.STOP_DIAL, link), now + STOP_AFTER)
 
     def stop_dial(self, link: Link, *, now: float) -> None:
-        """A record alone gets no more packets out of us."""
+        """A record alone gets no more packets out of us; where a person had us dial, that goes on."""
         self._aimed.pop(link, None)
-        self._board.out.append(do.DropDial(link))
+        if not (isinstance(link, Direct) and any(link.endpoint in dial.open for dial in self._dials.at(link.endpoint))):
+            self._board.out.append(do.DropDial(link))
 
     def redial(self, peer: Peer, *, now: float) -> None:
         """Sent for 5 s and nothing opened: a new handshake in parallel by the ways there are; nothing is torn down."""
@@ -276,6 +289,8 @@ class Dialling:
         elif peer.known and (peer.tries > 1 or self._board.timers.get((Timer.REACH, peer.node)) is None):
             peer.tries = 0
             self._board.timers.set((Timer.REACH, peer.node), now)
+        elif peer.known:
+            self._board.seek_relay(peer, now=now)
 
 
 _LASTING = ("self", "wrong_secret")

@@ -130,6 +130,7 @@ class Paths:
             Timer.RETRY_ADDRESS: self._dialling.retry,
             Timer.REACH: self._of_peer(self._dialling.reach),
             Timer.DIAL_DIRECT: self._of_peer(self._dialling.dial_direct),
+            Timer.DIAL_RELAY: self._of_peer(self._dialling.dial_relay),
             Timer.STOP_DIAL: self._dialling.stop_dial,
             Timer.NEARBY: self.nearby.due,
             Timer.CHALLENGE: self._of_way(self._proving.repeat),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec import Struct
 
 from overlay.paths.commands import Route
@@ -106,6 +108,10 @@ class Peer:
         self.tries = 0
         """Attempts to get a session since the last success."""
         self.dialled_direct = False
+        self.dialled_at = -math.inf
+        """When an endpoint of its record was last dialled ..."""
+        self.sought_at = -math.inf
+        """... and a relay last asked to carry to it."""
         self.user_at = 0.0
         """When user packets last went or came, by whatever way."""
         self.watched = True

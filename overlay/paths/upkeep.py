@@ -38,7 +38,7 @@ RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
 BUSY = 1.5
 """Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
-PONG_SIZE = 64
+PONG_SIZE = 65
 """Bytes of a sealed Pong at most."""
 MOST_PINGS = 64
 """Unanswered Pings remembered for one peer."""
