@@ -158,6 +158,7 @@ class Node:
             for room in (rooms.session, rooms.relay, rooms.paths, rooms.gossip):
                 silent = self._drain(room, now=now) and silent
             if silent:
+                self._happenings.save()
                 return
         rooms.drop("unsettled")
 

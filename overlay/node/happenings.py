@@ -45,6 +45,8 @@ class Happenings:
         self._rooms = rooms
         self._outbound = outbound
         self._circle = circle
+        self._unsaved = False
+        """Members or endpoints that answered are others than the disk knows."""
         self.rerouting = Rerouting(rooms, self._say_self, now=rooms.started)
         self._handlers: dict[type, Callable[..., None]] = {
             session.SessionOpened: self._session_opened,
@@ -314,9 +316,13 @@ class Happenings:
         answered[event.endpoint] = event.peer
         while len(answered) > MOST_REMEMBERED:
             del answered[next(iter(answered))]
-        self._store()
+        self._unsaved = True
 
-    def _store(self) -> None:
+    def save(self) -> None:
+        """Have what is known now remembered, if it changed."""
+        if not self._unsaved:
+            return
+        self._unsaved = False
         newest_first = list(reversed(self._rooms.answered.items()))
         endpoints, holders = tuple(str(each) for each, _ in newest_first), tuple(each for _, each in newest_first)
         self._rooms.out.append(StorePeers(self._rooms.gossip.signed_records(), endpoints, holders))
@@ -366,7 +372,7 @@ class Happenings:
             self._rooms.departed.pop(event.record.id, None)
         if event.first:
             self._circle.stale(now=now)
-            self._store()
+            self._unsaved = True
 
     def _address_bound(self, event: gossip.AddressBound, *, now: float) -> None:
         for address in _packed(event.address):
@@ -382,7 +388,7 @@ class Happenings:
         self._circle.stale(now=now)
         self._rooms.faces.pop(event.peer, None)
         self._rooms.paths.tell(paths_told.MemberForgotten(event.peer), now=now)
-        self._store()
+        self._unsaved = True
 
     def _member_quiet(self, event: gossip.MemberQuiet, *, now: float) -> None:
         if is_far(self._rooms, event.peer, now=now):

@@ -4,9 +4,9 @@
     memory.json   address held, sequence signed, records known, endpoints that answered and who did
     resume        what sessions are resumed with (`tickets`): a file of its own, as the other may be shown to people
 
-Files are 0600 and written atomically. A torn or foreign one is set aside with a warning: nothing is lost, and a new
-identity is never taken in silence. Once the network's secret is another, tickets and records are gone (protocol
-section 4): the remedy for a stolen device.
+Files are 0600 and written atomically, the seldomer the longer they are. A torn or foreign one is set aside with a
+warning: nothing is lost, and a new identity is never taken in silence. Once the network's secret is another, tickets
+and records are gone (protocol section 4): the remedy for a stolen device.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,11 @@ _TICKETS_LIMIT = 2 << 20
 """Bytes of `resume` that are read: 4,096 tickets of 180 characters, with room."""
 PAUSE = 10
 """Seconds between two writings of `resume` while the node runs: each rekey changes it."""
+SHARE, LONGEST = 16 << 10, 30
+"""Bytes a second that are written of one file where it changes all the time, in a large mesh that members come to and
+go from; and seconds that a change waits at most."""
+MOST_ASIDE = 8
+"""Files of one name that are set aside, but identities: those are all kept."""
 
 Warn = Callable[[str], None]
 
@@ -59,14 +66,13 @@ class Storage:
         self._folder = folder
         self._warn = warn
         self._kept: dict[str, Any] = {}
+        self._records: tuple[bytes, ...] = ()
         self._failed = False
-        self._dirty = False
+        self._memory_file = _Paced(1)
         self._rest_key = b""
         self._tickets: dict[NodeId, tuple[Ticket, ...]] = {}
         """Oldest first, the peers too."""
-        self._tickets_dirty = False
-        self._pause = 0
-        """Ticks until `resume` may be written again."""
+        self._tickets_file = _Paced(PAUSE)
 
     def seed(self) -> bytes:
         """The 32-byte identity seed, made at the first start.
@@ -99,11 +105,12 @@ class Storage:
         except (ValueError, TypeError, RecursionError):
             self._set_aside(path, "is torn or foreign; peers and address are learned again")
             return Memory()
+        self._records = tuple(base64.b64decode(each) for each in self._kept.pop("records"))
         endpoints, holders = _endpoints(self._kept["endpoints"], self._kept["holders"])
         return Memory(
             ipv4=self._kept["ipv4"],
             sequence=self._kept["sequence"],
-            records=tuple(base64.b64decode(each) for each in self._kept["records"]),
+            records=self._records,
             endpoints=endpoints,
             holders=holders,
         )
@@ -121,7 +128,7 @@ class Storage:
         if before not in (None, mark):
             self._warn("The network's secret is another than before: members and sessions of before are forgotten.")
             self.keep(records=(), holders=[])
-            self._tickets_dirty = path.exists()
+            self._tickets_file.dirty = path.exists()
             return structs.replace(memory, records=(), holders=())
         text = self._read(path, limit=_TICKETS_LIMIT)
         if text is None:
@@ -137,24 +144,24 @@ class Storage:
 
     def keep(self, **changed: Any) -> None:
         """Take what changed of memory.json: ipv4, sequence, records (bytes), endpoints (texts); `flush` writes it."""
-        if "records" in changed:
-            changed["records"] = [base64.b64encode(each).decode() for each in changed["records"]]
-        if any(self._kept.get(key) != value for key, value in changed.items()):
+        records = changed.pop("records", self._records)
+        if records != self._records or any(self._kept.get(key) != value for key, value in changed.items()):
+            self._records = records
             self._kept.update(changed)
-            self._dirty = True
+            self._memory_file.dirty = True
 
     def keep_tickets(self, peer: NodeId, tickets: tuple[Ticket, ...]) -> None:
         """Take what sessions with `peer` are resumed with, in place of what there was; it is the newest."""
         self._tickets.pop(peer, None)
         if tickets:
             self._tickets[peer] = tickets
-        self._tickets_dirty = True
+        self._tickets_file.dirty = True
 
     def tick(self) -> None:
-        """A second passed: `flush`, but `resume` not too often."""
-        self._flush_memory()
-        self._pause = max(0, self._pause - 1)
-        if not self._pause:
+        """A second passed: `flush` what was not written of late."""
+        if self._memory_file.is_due():
+            self._flush_memory()
+        if self._tickets_file.is_due():
             self._flush_tickets()
 
     def flush(self) -> None:
@@ -163,25 +170,25 @@ class Storage:
         self._flush_tickets()
 
     def _flush_memory(self) -> None:
-        if self._dirty:
-            self._dirty = False
-            self._try_write("memory.json", json.dumps(self._kept, indent=1))
+        if self._memory_file.dirty:
+            records = [base64.b64encode(each).decode() for each in self._records]
+            text = json.dumps({**self._kept, "records": records}, indent=1)
+            self._try_write("memory.json", text, self._memory_file)
 
     def _flush_tickets(self) -> None:
-        if self._tickets_dirty:
-            self._tickets_dirty = False
-            self._pause = PAUSE
+        if self._tickets_file.dirty:
             held = (each for tickets in self._tickets.values() for each in tickets)
-            self._try_write("resume", files.pack(held, self._rest_key))
+            self._try_write("resume", files.pack(held, self._rest_key), self._tickets_file)
 
-    def _try_write(self, name: str, text: str) -> None:
+    def _try_write(self, name: str, text: str, file: _Paced) -> None:
+        file.written(len(text))
         try:
             self._write(self._folder / name, text)
             self._failed = False
         except OSError as error:
             if not self._failed:
                 self._warn(f"{self._folder}: cannot remember peers: {error.strerror}. The node goes on without.")
-            self._failed = True
+            self._failed = file.dirty = True
 
     def _read(self, path: Path, *, limit: int) -> str | None:
         try:
@@ -201,10 +208,13 @@ class Storage:
             raise OverlayError(f"{path} cannot be read: {error.strerror}.", "Check the disk.") from error
 
     def _set_aside(self, path: Path, why: str) -> None:
-        number = 1
-        while (aside := path.with_name(f"{path.name}.aside-{number}")).exists():
+        number, most = 1, MOST_ASIDE if path.name != "identity" else sys.maxsize
+        while (aside := path.with_name(f"{path.name}.aside-{number}")).exists() and number < most:
             number += 1
         try:
+            if aside.is_dir():
+                shutil.rmtree(aside)
+            aside.unlink(missing_ok=True)
             path.rename(aside)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
@@ -223,6 +233,25 @@ class Storage:
         except OSError:
             new.unlink(missing_ok=True)
             raise
+
+
+class _Paced:
+    """A file that changes: whether what is on the disk is old, and how long it may be."""
+
+    def __init__(self, least: int) -> None:
+        self.dirty = False
+        self._least = least
+        self._rest = 0
+
+    def is_due(self) -> bool:
+        """A second passed: whether it may be written."""
+        self._rest = max(0, self._rest - 1)
+        return not self._rest
+
+    def written(self, size: int) -> None:
+        """So many bytes were, or could not be."""
+        self.dirty = False
+        self._rest = min(LONGEST, max(self._least, size // SHARE))
 
 
 _LISTS = ("records", "endpoints", "holders")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overlay.errors import OverlayError
-from overlay.shell.storage import Memory, Storage
+from overlay.shell.storage import LONGEST, MOST_ASIDE, SHARE, Memory, Storage
 from punch.values import udp
 
 
@@ -113,3 +113,54 @@ def test_a_file_of_another_user_is_set_aside(tmp_path: Path) -> None:
     kept, warnings = storage(tmp_path)
     kept.seed()
     assert "another user" in warnings[0]
+
+
+def test_a_large_memory_is_written_seldom_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, _ = storage(tmp_path)
+    written: list[int] = []
+    write = Storage._write
+
+    def count(self: Storage, path: Path, text: str) -> None:
+        written.append(len(text))
+        write(self, path, text)
+
+    monkeypatch.setattr(Storage, "_write", count)
+    records = tuple(bytes([number % 256]) * 350 for number in range(1000))
+    for second in range(600):
+        kept.keep(records=records[second % 100 :])
+        kept.tick()
+    assert sum(written) <= 600 * SHARE * 1.1
+    kept.keep(records=(b"last",))
+    kept.flush()
+    assert storage(tmp_path)[0].memory().records == (b"last",)
+
+
+def test_a_small_one_is_written_with_the_next_second(tmp_path: Path) -> None:
+    kept, _ = storage(tmp_path)
+    for number in range(1, 5):
+        kept.keep(sequence=number)
+        kept.tick()
+        assert storage(tmp_path)[0].memory().sequence == number
+
+
+def test_what_a_full_disk_did_not_take_is_tried_again(tmp_path: Path) -> None:
+    kept, warnings = storage(tmp_path / "later")
+    kept.keep(sequence=3)
+    kept.tick()
+    (tmp_path / "later").mkdir()
+    for _ in range(LONGEST):
+        kept.tick()
+    assert storage(tmp_path / "later")[0].memory().sequence == 3
+    assert len(warnings) == 1
+
+
+def test_files_set_aside_do_not_pile_up(tmp_path: Path) -> None:
+    for number in range(MOST_ASIDE + 5):
+        if number % 3:
+            (tmp_path / "memory.json").write_text(f"torn {number}")
+        else:
+            (tmp_path / "memory.json").mkdir()
+            (tmp_path / "memory.json" / "within").touch()
+        storage(tmp_path)[0].memory()
+    assert len(list(tmp_path.iterdir())) == MOST_ASIDE
+    assert (tmp_path / f"memory.json.aside-{MOST_ASIDE}" / "within").exists()
