@@ -137,6 +137,9 @@ class Engine:
             case SocketOpened(role="engine") if self._holes.opened(fact):
                 if self._holes.expects(fact.request):
                     return
+            case SocketClosed() if self._holes.closed(fact.socket):
+                self._observatory.sampler.forget(fact.socket)
+                return
             case SocketOpened() | SocketFailed() | SocketClosed():
                 self._observatory.tell(fact, now=now)
                 if not self._socket(fact):

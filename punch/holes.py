@@ -57,6 +57,8 @@ class Holes:
         self._next_request = next_request
         self._requests: dict[int, Request] = {}
         self._owners: dict[SocketId, Owner] = {}
+        self._closing: dict[SocketId, None] = {}
+        """Sockets that are to be closed, until the host says that they are."""
         self._late: dict[int, None] = {}
         """Requests whose sockets are counted no more; one that comes after all is closed."""
         self._commands: list[OpenSockets | CloseSocket] = []
@@ -131,6 +133,16 @@ class Holes:
         """One is not needed any more."""
         if self._owners.pop(socket, None) is not None:
             self._commands.append(CloseSocket(socket))
+            self._closing[socket] = None
+            if len(self._closing) > MOST_LATE:
+                del self._closing[next(iter(self._closing))]
+
+    def closed(self, socket: SocketId) -> bool:
+        """The host says that it closed one, as it was to; False: not one of these."""
+        if socket not in self._closing:
+            return False
+        del self._closing[socket]
+        return True
 
     def give_away(self, socket: SocketId) -> None:
         """HoleOpened named it: it is the host's from now on."""

@@ -330,13 +330,13 @@ class Detector:
         self._wake = self._earliest()
 
     def _hear(self, now: float) -> bool:
-        heard = False
+        if not self._questions.has_results:
+            return False
         for result in self._questions.results():
-            heard = True
             for part in (self._hello, self._survey, self._study):
                 if part is not None and part.study == result.question.what[0]:
                     part.hear(result, now=now)
-        return heard
+        return True
 
     def _step(self, now: float) -> bool:
         """Go on from what is done; False: nothing is."""

@@ -143,6 +143,11 @@ class Questions:
         opened.answered = True
         return True
 
+    @property
+    def has_results(self) -> bool:
+        """Something became of a question."""
+        return bool(self._done)
+
     def results(self) -> Iterator[Answer | Silence]:
         """Drain what became of questions, oldest first."""
         while self._done:

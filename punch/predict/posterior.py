@@ -98,7 +98,9 @@ class Posterior:
         weights = self._weights
         for port in self._offers():
             looks = self._looks(port)
-            total = sum([weights[place] * chance for place, chance in looks])
+            total = 0.0
+            for place, chance in looks:
+                total += weights[place] * chance
             if total > mass:
                 best, mass, here = port, total, looks
         if not best:
