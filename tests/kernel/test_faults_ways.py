@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -132,6 +133,10 @@ def test_a_relay_carries_no_more_than_its_person_allows() -> None:
         anna.wait_peer("ben", kind="relay")
         ben.wait_peer("anna", kind="relay")
         assert 1 < throughput(lab, "anna", "ben", ben.address(), seconds=5) < 15
+        assert vps.process is not None
+        config.write_text("[relay]\nmax_mbit = 40\n")
+        vps.process.send(signal.SIGHUP)
+        assert 16 < throughput(lab, "anna", "ben", ben.address(), seconds=5) < 60
 
 
 def test_a_direct_way_that_loses_much_is_left_and_taken_again() -> None:
