@@ -47,6 +47,8 @@ RECOVERY = 600.0
 MOST_NETWORKS = 32
 """Networks remembered."""
 
+ANY_PORT = 0
+"""Of a destination: a packet is to come from that host, by a port that only it shows."""
 Key = tuple[SocketId, str, int]
 
 
@@ -138,10 +140,20 @@ class Budget:
             self._stepped = now
             self._set_rate(min(self.max_pps, self._bucket.rate * 2), now)
 
-    def spend(self, via: SocketId, to: Endpoint, *, now: float, answer: bool = False, measuring: bool = False) -> bool:
+    def spend(
+        self,
+        via: SocketId,
+        to: Endpoint,
+        *,
+        now: float,
+        answer: bool = False,
+        measuring: bool = False,
+        beside: tuple[Endpoint, ...] = (),
+    ) -> bool:
         """Draw a packet for this destination, or nothing and return False.
 
-        `answer`: it may use what is kept for answers; `measuring`: it belongs to no attempt.
+        `answer`: it may use what is kept for answers; `measuring`: it belongs to no attempt; `beside`: where the
+        answer may come from instead, an entry each if the NAT lets it in.
         """
         key = (via, to.host, to.port)
         kept = 0 if answer else self._reserve
@@ -151,12 +163,19 @@ class Budget:
         again = before is not None and (entries <= self.max_entries or (answer and now - before < ENTRY_LIFE))
         if not again and entries + kept >= self.max_entries:
             return False
+        others = [(via, each.host, each.port) for each in beside if each != to]
+        if others and entries + (before is None) + kept + sum(map(self._is_new, others)) > self.max_entries:
+            return False
         if len(self._recent) + kept >= self.max_pps or not self._bucket.take(now=now, leave=kept):
             return False
         self._recent.append(now)
         if before is not None:
             del table[key]
         table[key] = now
+        for other in others:
+            home = self._replied if other in self._replied else self._silent
+            home.pop(other, None)
+            home[other] = now
         if now + SHORTEST < self._ends:
             self._ends = now + SHORTEST
         self._last = now
@@ -169,8 +188,18 @@ class Budget:
     def answered(self, via: SocketId, source: Endpoint) -> None:
         """What was touched there answered: it is live no more."""
         key = (via, source.host, source.port)
-        if (touched := self._silent.pop(key, None)) is not None:
+        if (touched := self._silent.pop(key, None)) is None:
+            touched = self._silent.pop((via, source.host, ANY_PORT), None)
+        if touched is not None:
             self._replied[key] = touched
+
+    def admits(self, via: SocketId, to: Endpoint, *, now: float) -> bool:
+        """Whether an entry that is not paid from here finds room: it is there already, or there is some."""
+        self._look_back(now)
+        return self._count < self.max_entries or not self._is_new((via, to.host, to.port))
+
+    def _is_new(self, key: Key) -> bool:
+        return key not in self._silent and key not in self._replied
 
     def hold(self, via: SocketId, to: Endpoint, *, now: float) -> None:
         """Something that is not paid from here keeps this entry alive in the NAT: it counts."""

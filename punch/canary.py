@@ -4,8 +4,8 @@
     answered in time        the budget may double, once a second
     two lost in a row       the budget is halved        the same for two round trips over twice the best one
 
-Canaries are not paid from the budget, but their entries count. They also keep the main socket's mapping alive while it
-is probed at.
+Canaries are not paid from the budget, but their entries count: where there is no room for one, none flies. They also
+keep the main socket's mapping alive while it is probed at.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ class Canary:
         if not servers or self._via is None:
             return
         server = servers[self._place % len(servers)]
+        if not self._budget.admits(self._via, server, now=now):
+            return
         for each in dict.fromkeys((*servers[:HELD], server)):
             self._budget.hold(self._via, each, now=now)
         transaction = self._open.open(None, via=self._via, to=server, now=now)

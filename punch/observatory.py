@@ -195,8 +195,8 @@ class Observatory:
         """Do what is due."""
         self._detector.handle_timeout(now=now)
 
-    def _spend(self, via: SocketId, to: Endpoint, now: float) -> bool:
-        return self._outlet.budget.spend(via, to, now=now, measuring=True)
+    def _spend(self, via: SocketId, to: tuple[Endpoint, ...], now: float) -> bool:
+        return self._outlet.budget.spend(via, to[0], now=now, measuring=True, beside=to[1:])
 
     def _room_at(self, packets: float, now: float) -> float:
         return self._outlet.budget.room_at(packets, now=now)

@@ -16,19 +16,21 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from punch import stun
+from punch.budget import ANY_PORT
 from punch.commands import SendDatagram
 from punch.detect.strangers import Strangers
 from punch.detect.transactions import LIFETIME, Pending, Transactions
 from punch.stun import Message
-from punch.values import Endpoint, SocketId
+from punch.values import Endpoint, SocketId, udp
 
 GRACE = 0.002
 """Seconds at least until the budget is asked again."""
 
 What = tuple[str, int, str]
 """What a question is for: its study, a number, a word."""
-Spend = Callable[[SocketId, Endpoint, float], bool]
-"""Draw one packet from the budget for (via, to, now), or refuse."""
+Spend = Callable[[SocketId, tuple[Endpoint, ...], float], bool]
+"""Draw one packet from the budget for (via, destinations, now), or refuse: it goes to the first of them, and its answer
+may come from each, which makes an entry in the NAT."""
 RoomAt = Callable[[float, float], float]
 """When so many packets may be sent, at `now`."""
 
@@ -113,6 +115,10 @@ class Questions:
         opened.sent, opened.tries = now, 1
         return self._transactions.open(opened, via=via, to=sources[0], expect=sources, lifetime=lifetime, now=now)
 
+    def invite(self, via: SocketId, host: str, *, now: float) -> bool:
+        """Pay for a packet that somebody at `host` is to send to a socket of ours; False: no budget now."""
+        return self._spend(via, (udp(host, ANY_PORT),), now)
+
     def receive(self, message: Message, source: Endpoint, *, via: SocketId, now: float) -> bool:
         """Take an answer; False: its transaction is none of ours."""
         found = self._transactions.match(message, source, via=via, now=now)
@@ -171,7 +177,7 @@ class Questions:
             if opened.tries == len(opened.question.waits) or not self._may_ask(opened, now):
                 self._give_up(opened)
             elif not self._send(opened, now):
-                self._schedule(opened, max(self._room_at(1.0, now), now + GRACE))
+                self._schedule(opened, max(self._room_at(1.0 + len(opened.question.expect), now), now + GRACE))
 
     def drop(self, via: SocketId) -> bool:
         """Forget what is asked by a socket; False: nothing was due."""
@@ -206,7 +212,7 @@ class Questions:
 
     def _send(self, opened: _Open, now: float) -> bool:
         question = opened.question
-        if not self._spend(question.via, question.to, now):
+        if not self._spend(question.via, (question.to, *question.expect), now):
             return False
         self._strangers.note(question.to, now=now)
         payload = question.payload or self._request(opened, now)

@@ -84,6 +84,8 @@ class Survey:
         """Questions without result so far, and whether the choice of a strategy needs them."""
         self._touches: list[float] = []
         self._touched_by: float | None = None
+        self._invited = False
+        """A Touch was asked for: the budget had room for one."""
         if len(sockets) > 1:
             self._filter(sockets[0], now)
         for number, fresh in enumerate(sockets[1:] or sockets, start=1):
@@ -150,7 +152,7 @@ class Survey:
             self.moved = True
         if self._touched_by is not None and now >= self._touched_by:
             self._touched_by = None
-            self._other_host = False
+            self._other_host = False if self._invited else None
             self.moved = True
 
     def hear(self, result: Answer | Silence, *, now: float) -> None:
@@ -256,10 +258,14 @@ class Survey:
     def _ask_touch(self, now: float) -> None:
         if self._mapped is None or self._server.toucher is None:
             return
+        via, host = self.sockets[0].socket, self._server.touch_host
+        if not self._questions.invite(via, host, now=now):
+            return
+        self._invited = True
         transaction = self._questions.expect(
             (self.study, 0, "touched"),
-            via=self.sockets[0].socket,
-            sources=(udp(self._server.touch_host, 0),),
+            via=via,
+            sources=(udp(host, 0),),
             lifetime=TOUCHES[-1] + TOUCH_WAIT,
             now=now,
         )

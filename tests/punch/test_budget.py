@@ -7,7 +7,7 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from punch.budget import ENTRY_LIFE, LONGEST_LIFE, ON_THE_WAY, RECOVERY, RESERVE, START_RATE, Budget
+from punch.budget import ANY_PORT, ENTRY_LIFE, LONGEST_LIFE, ON_THE_WAY, RECOVERY, RESERVE, START_RATE, Budget
 from punch.values import SocketId, udp
 
 VIA = SocketId(1)
@@ -51,6 +51,38 @@ def test_an_answer_makes_an_entry_no_longer_live_but_the_nat_has_it_still() -> N
     budget.answered(VIA, udp("192.0.2.9", 2000))
     assert budget.live(now=0.0) == 7
     assert drain(budget, now=0.5, first_port=9000) == 0
+
+
+def test_where_an_answer_may_come_from_is_an_entry() -> None:
+    budget = Budget(max_pps=1000, max_entries=8, now=0.0)
+    asked, elsewhere = udp("192.0.2.1", 3478), udp("192.0.2.1", 3479)
+    for port in range(6):
+        assert budget.spend(VIA, udp("192.0.2.9", 2000 + port), now=0.0)
+    assert budget.spend(VIA, asked, now=0.0, beside=(asked, elsewhere))
+    assert not budget.spend(VIA, udp("192.0.2.9", 3000), now=0.0)
+    assert budget.spend(VIA, asked, now=1.0, beside=(asked, elsewhere)), "the same again is nothing new"
+    assert budget.live(now=1.0) == 8
+    budget.answered(VIA, elsewhere)
+    assert budget.live(now=1.0) == 7
+
+
+def test_one_place_is_not_enough_for_two_entries() -> None:
+    budget = Budget(max_pps=1000, max_entries=8, now=0.0)
+    for port in range(7):
+        assert budget.spend(VIA, udp("192.0.2.9", 2000 + port), now=0.0)
+    assert not budget.spend(VIA, udp("192.0.2.1", 3478), now=0.0, beside=(udp("192.0.2.1", 3479),))
+    assert budget.admits(VIA, udp("192.0.2.1", 3478), now=0.0)
+    assert budget.spend(VIA, udp("192.0.2.1", 3478), now=0.0)
+    assert not budget.admits(VIA, udp("192.0.2.2", 3478), now=0.0)
+    assert budget.admits(VIA, udp("192.0.2.1", 3478), now=0.0)
+
+
+def test_who_was_invited_answers_by_a_port_of_its_own() -> None:
+    budget = Budget(max_pps=1000, max_entries=8, now=0.0)
+    assert budget.spend(VIA, udp("192.0.2.2", ANY_PORT), now=0.0)
+    budget.answered(VIA, udp("192.0.2.2", 27182))
+    assert budget.live(now=0.0) == 0
+    assert drain(budget, now=ENTRY_LIFE + ON_THE_WAY) == 7
 
 
 def test_a_refresh_is_no_new_entry() -> None:

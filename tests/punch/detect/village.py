@@ -133,7 +133,7 @@ class Asking:
         self._open[socket] = udp("0.0.0.0", port)
         return socket
 
-    def _spend(self, via: SocketId, to: Endpoint, now: float) -> bool:
+    def _spend(self, via: SocketId, to: tuple[Endpoint, ...], now: float) -> bool:
         return self.bucket.take(now=now)
 
     def _room_at(self, packets: float, now: float) -> float:
