@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from overlay.gossip.facts import HaveReceived, RecordsReceived, SessionUp, WantReceived
+import msgspec
+
+from overlay.gossip.facts import (
+    BucketsReceived,
+    Doubled,
+    HaveReceived,
+    RecordsReceived,
+    RootHeard,
+    SessionUp,
+    UnheardReceived,
+    WantReceived,
+)
 from overlay.identity import digest
+from overlay.relay import facts as circuits
+from overlay.relay.commands import Forward, SendRelay
+from overlay.relay.limits import MAX_CIRCUITS
+from overlay.relay.relay import Relay
 from overlay.session.commands import SendHandshake
 from overlay.session.facts import DialAsked
 from overlay.session.layout import mac1
 from overlay.session.sessions import Sessions
 from overlay.session.tickets import Ticket
-from overlay.values import Direct, Label
+from overlay.values import Direct, Label, NodeId
 from overlay.wire.codec import Malformed, decode_message
 from overlay.wire.frame import PROBE, parse
-from overlay.wire.messages import Have, Records, Want
+from overlay.wire.messages import (
+    Buckets,
+    Carried,
+    CircuitGone,
+    CircuitOpened,
+    CircuitRefused,
+    Have,
+    Message,
+    OpenCircuit,
+    Ping,
+    Pong,
+    Records,
+    Unheard,
+    Want,
+)
 from overlay.wire.reassembly import LIMIT_BYTES, Reassembly
 from punch.values import SocketId, udp
 from tools.fuzz.samples import NETWORK, gossip, identity, records, slices
@@ -158,6 +187,14 @@ def gossip_room() -> Feed:
                 room.tell(WantReceived(peer, message.ids), now=now)
             case Records():
                 room.tell(RecordsReceived(peer, message.records), now=now)
+            case Buckets():
+                room.tell(BucketsReceived(peer, message.hashes), now=now)
+            case Unheard():
+                room.tell(UnheardReceived(peer, message.entries), now=now)
+            case Ping() | Pong():
+                room.tell(RootHeard(peer, message.root), now=now)
+            case _:
+                room.tell(Doubled(peer), now=now)
         settle(room, now)
         for _ in room.commands():
             pass
@@ -210,5 +247,78 @@ def reassembly_room() -> Feed:
         assert 0 <= room.buffered <= LIMIT_BYTES
         assert len(room) or not room.buffered
         room.expire(now)
+
+    return feed
+
+
+# -- circuits ---------------------------------------------------------------------------------------------------------
+
+
+Search = Callable[[], bool]
+
+
+class Carrier:
+    """A relay with three neighbours, two of them bad; what they answer names requests and labels that there are."""
+
+    def __init__(self) -> None:
+        self.own, self.near = identity(9).id, [identity(k).id for k in (1, 2, 3)]
+        self.relay = Relay(own=self.own, enabled=True, entropy=random.Random(9), onward=self._onward, now=0.0)
+        self.requests: list[int] = [1]
+        self.labels: list[int] = [77]
+        for peer in self.near:
+            self.relay.tell(circuits.NeighbourUp(peer), now=0.0)
+        self.relay.tell(circuits.CircuitWanted(identity(4).id, self.near[0]), now=0.0)
+
+    def _onward(self, target: NodeId, avoid: Sequence[NodeId], links: int, now: float, search: Search) -> list[NodeId]:
+        return [peer for peer in self.near if peer != target and peer not in avoid]
+
+    def fact(self, peer: NodeId, message: Message) -> circuits.Fact | None:
+        """What the hall tells of a message of `peer`."""
+        match message:
+            case Carried():
+                ends = NodeId(message.to), NodeId(message.sender)
+                return circuits.CarryAsked(peer, *ends, message.payload, message.hops)
+            case CircuitOpened() | CircuitRefused():
+                known = self.requests[message.req % len(self.requests)]
+                return circuits.CircuitMessage(peer, msgspec.structs.replace(message, req=known))
+            case CircuitGone():
+                known = self.labels[message.label % len(self.labels)]
+                return circuits.CircuitMessage(peer, CircuitGone(known))
+            case OpenCircuit():
+                return circuits.CircuitMessage(peer, message)
+        return None
+
+    def look(self) -> None:
+        """What it asks for makes sense."""
+        for command in self.relay.commands():
+            if isinstance(command, Forward):
+                assert command.source != command.target, "a circuit that goes back where it came from"
+            elif isinstance(command, SendRelay) and isinstance(command.message, OpenCircuit):
+                self.requests = [*self.requests[-15:], command.message.req]
+                self.labels = [*self.labels[-15:], command.message.label]
+                crossed = command.message.crossed
+                assert len(dict.fromkeys(crossed)) == len(crossed), "a loop"
+                assert crossed[-1:] in ((), (self.own,)), "it signs on"
+        for _ in self.relay.events():
+            pass
+        assert len(self.relay._book) <= (MAX_CIRCUITS + 1) * (len(self.near) + 1)
+
+
+def carrier_room() -> Feed:
+    """Any message about circuits, of the one or the other of two neighbours turned bad."""
+    carrier, now, turn = Carrier(), 0.0, 0
+
+    def feed(data: bytes) -> None:
+        nonlocal now, turn
+        now, turn = now + STEP, turn + 1
+        try:
+            message = decode_message(data)
+        except Malformed:
+            return
+        fact = carrier.fact(carrier.near[turn % 2], message)
+        if fact is not None:
+            carrier.relay.tell(fact, now=now)
+        settle(carrier.relay, now)
+        carrier.look()
 
     return feed

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import random
+from typing import Any
+
+import msgspec
 
 from overlay.dataplane import port
 from overlay.dataplane.check import OK, PLAIN_UDP, REASONS, check
 from overlay.dataplane.memory import MemoryPlane
 from overlay.dataplane.segment import fit
+from overlay.node.facts import BeaconHeard
+from overlay.node.lan import SIZE
 from overlay.node.setup import Setup
 from overlay.sealing import aad, aead, nonce
 from overlay.session.events import SessionOpened
 from overlay.session.facts import DialAsked
+from overlay.session.layout import MAC_SIZE, mac1
 from overlay.session.sessions import Sessions
 from overlay.shell.virtual import VirtualNode
 from overlay.tun.memory import MemoryTun
@@ -102,7 +108,7 @@ def slices_room() -> Feed:
 # -- a node -----------------------------------------------------------------------------------------------------------
 
 
-def node(number: int) -> VirtualNode:
+def node(number: int, **changed: Any) -> VirtualNode:
     """A node with nobody to dial."""
     dice = random.Random(number)
     setup = Setup(
@@ -126,6 +132,7 @@ def node(number: int) -> VirtualNode:
         mtu=1380,
         version="0.1.0",
     )
+    setup = msgspec.structs.replace(setup, **changed)
     return VirtualNode(setup, ((HERE.host, 24, "eth0"),), keygen=dice.randbytes, entropy=dice, now=0.0)
 
 
@@ -149,6 +156,26 @@ def node_room() -> Feed:
         drain(whole, now)
 
     return feed
+
+
+def beacon_room() -> Feed:
+    """Any datagram to the group of a link, from anywhere on it."""
+    whole, now, dice = node(2, lan=True), 0.0, random.Random(2)
+
+    def feed(data: bytes) -> None:
+        nonlocal now
+        now += STEP
+        source = udp(f"192.0.2.{dice.randrange(1, 255)}", dice.randrange(1, 65536))
+        whole.tell(BeaconHeard(data[: 2 * SIZE], source), now=now)
+        drain(whole, now)
+
+    return feed
+
+
+def beacons() -> list[bytes]:
+    """What members say to their link."""
+    nonces = [bytes([number]) * (SIZE - MAC_SIZE) for number in range(8)]
+    return [nonce + mac1(NETWORK.mac_key, nonce) for nonce in nonces]
 
 
 class Member:
