@@ -27,6 +27,9 @@ MOST_SOURCES = 256
 """Endpoints remembered."""
 DEPTH, RATE = 16, 0.5
 """Dials at once, and a second: beacons cost their sender next to nothing."""
+LOOKS_DEPTH, LOOKS_RATE = 64, 8.0
+"""Beacons looked up among all members at once, and a second: some milliseconds each among a thousand. Two hundred
+members on one link send half as many."""
 WAIT_A_MEMBER, LONGEST_WAIT = 0.01, 1.0
 """Seconds of waiting for each member known, and at most."""
 CROWD = 32
@@ -41,6 +44,7 @@ class Nearby:
     def __init__(self, board: Board, *, now: float) -> None:
         self._board = board
         self._bucket = TokenBucket(depth=DEPTH, rate=RATE, now=now)
+        self._looks = TokenBucket(depth=LOOKS_DEPTH, rate=LOOKS_RATE, now=now)
         self._rest: dict[Endpoint, float] = {}
         """Endpoint -> until when its beacons are not heeded, the oldest first."""
 
@@ -50,9 +54,11 @@ class Nearby:
         bare = Endpoint(source.transport, source.host.partition("%")[0], source.port)
         if not around.on_link(source.host) or not may_dial(bare, around=around, shares_public=False):
             self._board.drop("beacon_off_link")
+        elif self._rest.get(source, 0.0) > now or not self._looks.take(now=now):
+            self._board.drop("beacon_rate")
         elif self._is_known(source):
             pass
-        elif self._rest.get(source, 0.0) > now or not self._bucket.take(now=now):
+        elif not self._bucket.take(now=now):
             self._board.drop("beacon_rate")
         else:
             self._keep(source, until=now + AGAIN)
