@@ -374,10 +374,12 @@ class Paths:
 
     def _session_down(self, fact: told.SessionDown, *, now: float) -> None:
         peer = self._board.peers.get(fact.peer)
-        if peer is not None and peer.session:
+        if peer is None:
+            return
+        if peer.session:
             self._end_session(peer, now=now)
             self._dialling.session_down(peer, now=now)
-            self._board.forget_stranger(peer)
+        self._board.forget_stranger(peer)
 
     def _end_session(self, peer: Peer, *, now: float) -> None:
         peer.session = False
