@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from overlay.paths.commands import Route
 from overlay.paths.estimate import Loss
@@ -23,6 +23,8 @@ MOST_VOUCHED = 4
 """Hosts kept that a peer's relays hear it from."""
 MOST_WAYS = 24
 """Ways kept for one peer; the oldest unproven one gives way."""
+MOST_PROVEN = 8
+"""Direct ways of one peer that are proven at a time: each costs keepalives, and is asked anew whenever it moves."""
 
 
 class Trial(Struct):
@@ -40,86 +42,85 @@ class Trial(Struct):
     """Seconds for the last answers."""
 
 
-class Peer:
+class Peer(Struct, eq=False):
     """What `paths` knows of one peer."""
 
-    def __init__(self, node: NodeId) -> None:
-        self.node = node
-        self.known = False
-        """A record of it is known."""
-        self.session = False
-        self.session_at = 0.0
-        """When its newest session opened."""
-        self.label = Label(0)
-        """What it wants on direct frames."""
-        self.ways: dict[Where, Way] = {}
-        self.endpoints: tuple[tuple[Endpoint, str], ...] = ()
-        self.misplaced: tuple[Endpoint, ...] = ()
-        """Endpoints of its record where somebody else was met."""
-        self.vouched: tuple[str, ...] = ()
-        """Where its relays hear it, the newest last."""
-        self.shares_public = False
-        """Seen at a public host of ours, as it says and a relay too: its private addresses may be near."""
-        self.heard_at: float | None = None
-        self.reached = False
-        self.silent_at = -1.0
-        """When it was last said to be silent: reached again once heard after that."""
-        self.current: tuple[Where, ...] = ()
-        self.direct = False
-        """A direct way stands, in use or at rest: none has to be punched."""
-        self.near: Where | None = None
-        """The best direct way, as the others were last told."""
-        self.since = 0.0
-        self.routes: tuple[Route, ...] = ()
-        """What the plane was last told."""
-        self.small = False
-        """One datagram an envelope is asked for."""
-        self.loss = Loss()
-        self.pings: dict[int, tuple[int | None, float]] = {}
-        """req -> (token of who asked, when sent)."""
-        self.last_tx = 0.0
-        self.busy_since: float | None = None
-        """Since when we send to it without a pause."""
-        self.vigil = Vigil()
-        """What is sent, and not answered so far."""
-        self.unreported_at = 0.0
-        """When the lack of Reports last led to something."""
-        self.doubts: tuple[float, ...] = ()
-        """When its ways were doubted of late."""
-        self.lasted_at: float | None = None
-        """When traffic to it that had lasted a while was last seen."""
-        self.trial: Trial | None = None
-        self.trials = 0
-        """Trials in a row of which nothing came ..."""
-        self.trial_at = 0.0
-        """... and when the next may begin."""
-        self.seeking = False
-        """Relays are looked for, to have a spare."""
-        self.seeks = 0
-        """Such searches in vain ..."""
-        self.seek_at = 0.0
-        """... and when the next may come."""
-        self.next_rtt = 0.0
-        self.reported = Report(0, 0, 0)
-        """The last account we sent it."""
-        self.report_at = 0.0
-        """When its last Report of our envelopes came."""
-        self.relays: tuple[NodeId, ...] = ()
-        self.tries = 0
-        """Attempts to get a session since the last success."""
-        self.dialled_direct = False
-        self.dialled_at = -math.inf
-        """When an endpoint of its record was last dialled ..."""
-        self.sought_at = -math.inf
-        """... and a relay last asked to carry to it."""
-        self.user_at = 0.0
-        """When user packets last went or came, by whatever way."""
-        self.watched = True
-        """The plane says when the next user packets go by a relay."""
-        self.holes: dict[Endpoint, float | None] = {}
-        """Endpoints that were reached through a punched hole, with its lifetime."""
-        self.let_go: dict[Endpoint, float] = {}
-        """Holes let go of late, until when: what still comes from there does not bring them back."""
+    node: NodeId
+    known: bool = False
+    """A record of it is known."""
+    session: bool = False
+    session_at: float = 0.0
+    """When its newest session opened."""
+    label: Label = Label(0)
+    """What it wants on direct frames."""
+    ways: dict[Where, Way] = {}
+    endpoints: tuple[tuple[Endpoint, str], ...] = ()
+    misplaced: tuple[Endpoint, ...] = ()
+    """Endpoints of its record where somebody else was met."""
+    vouched: tuple[str, ...] = ()
+    """Where its relays hear it, the newest last."""
+    shares_public: bool = False
+    """Seen at a public host of ours, as it says and a relay too: its private addresses may be near."""
+    heard_at: float | None = None
+    reached: bool = False
+    silent_at: float = -1.0
+    """When it was last said to be silent: reached again once heard after that."""
+    current: tuple[Where, ...] = ()
+    direct: bool = False
+    """A direct way stands, in use or at rest: none has to be punched."""
+    near: Where | None = None
+    """The best direct way, as the others were last told."""
+    since: float = 0.0
+    routes: tuple[Route, ...] = ()
+    """What the plane was last told."""
+    small: bool = False
+    """One datagram an envelope is asked for."""
+    loss: Loss = field(default_factory=Loss)
+    pings: dict[int, tuple[int | None, float]] = {}
+    """req -> (token of who asked, when sent)."""
+    last_tx: float = 0.0
+    busy_since: float | None = None
+    """Since when we send to it without a pause."""
+    vigil: Vigil = field(default_factory=Vigil)
+    """What is sent, and not answered so far."""
+    unreported_at: float = 0.0
+    """When the lack of Reports last led to something."""
+    doubts: tuple[float, ...] = ()
+    """When its ways were doubted of late."""
+    lasted_at: float | None = None
+    """When traffic to it that had lasted a while was last seen."""
+    trial: Trial | None = None
+    trials: int = 0
+    """Trials in a row of which nothing came ..."""
+    trial_at: float = 0.0
+    """... and when the next may begin."""
+    seeking: bool = False
+    """Relays are looked for, to have a spare."""
+    seeks: int = 0
+    """Such searches in vain ..."""
+    seek_at: float = 0.0
+    """... and when the next may come."""
+    next_rtt: float = 0.0
+    reported: Report = Report(0, 0, 0)
+    """The last account we sent it."""
+    report_at: float = 0.0
+    """When its last Report of our envelopes came."""
+    relays: tuple[NodeId, ...] = ()
+    tries: int = 0
+    """Attempts to get a session since the last success."""
+    dialled_direct: bool = False
+    dialled_at: float = -math.inf
+    """When an endpoint of its record was last dialled ..."""
+    sought_at: float = -math.inf
+    """... and a relay last asked to carry to it."""
+    user_at: float = 0.0
+    """When user packets last went or came, by whatever way."""
+    watched: bool = True
+    """The plane says when the next user packets go by a relay."""
+    holes: dict[Endpoint, float | None] = {}
+    """Endpoints that were reached through a punched hole, with its lifetime."""
+    let_go: dict[Endpoint, float] = {}
+    """Holes let go of late, until when: what still comes from there does not bring them back."""
 
     def way(self, where: Where, label: Label) -> Way:
         """The way at `where`, made when it is new."""
@@ -132,6 +133,15 @@ class Peer:
             way = self.ways[where] = Way(where, label)
         way.label = label
         return way
+
+    def surplus(self, kept: Way) -> Way | None:
+        """The direct way to give up where more are proven than we keep: of those not in use, and but `kept`, the one
+        that was verified longest ago."""
+        proven = [way for way in self.ways.values() if way.proven and isinstance(way.where, Direct)]
+        if len(proven) <= MOST_PROVEN:
+            return None
+        idle = [way for way in proven if way is not kept and way.where not in self.current]
+        return min(idle, key=lambda way: way.verified_at, default=None)
 
     def best_direct(self) -> Way | None:
         """The proven direct way that carries best."""

@@ -180,6 +180,8 @@ class Proving:
             # The relay goes on beside it until something more came through.
             way.doubtful = True
             self._board.timers.set((Timer.HOLE, (peer.node, where)), now)
+        if first and (surplus := peer.surplus(way)) is not None:
+            self._board.drop_way(peer, surplus.where)
         if first and not way.carries:
             self.ask(peer, way, now=now)
         if first and way.moved:
