@@ -282,6 +282,8 @@ class Engine:
         self._outlet.manners.meet(peer.id)
         if (gone := self._peers.forget()) is not None:
             self._outlet.manners.forget(gone)
+        if fact.direct:
+            self._direct(peer, True, now)
         self._consider(peer, now)
 
     def _peer_fact(self, fact: PeerDown | PeerWanted | PeerDirect | HoleRefused, now: float) -> None:

@@ -105,6 +105,8 @@ class PeerUp(Struct, frozen=True):
     """0..255, of these keys; told again when they change."""
     first: bool
     """We are the one who begins where both could (each pair has exactly one)."""
+    direct: bool = False
+    """It is reached without a relay: there is nothing to attempt. From then on PeerDirect says so."""
 
 
 class PeerDown(Struct, frozen=True):

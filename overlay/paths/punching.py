@@ -209,8 +209,9 @@ class Punching:
         first = self._board.own < peer.node
         self._keyed[peer.node] = None
         self._board.stale = True
-        self._engine.tell(tell.PeerUp(peer.node, keys.seal_key, keys.open_key, keys.epoch, first), now=now)
-        self._engine.tell(tell.PeerDirect(peer.node, peer.best_direct() is not None), now=now)
+        direct = peer.best_direct() is not None
+        self._engine.tell(tell.PeerUp(peer.node, keys.seal_key, keys.open_key, keys.epoch, first, direct), now=now)
+        self._engine.tell(tell.PeerDirect(peer.node, direct), now=now)
 
     def peer_down(self, node: NodeId, *, now: float) -> None:
         """No session with a peer is left."""

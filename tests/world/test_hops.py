@@ -156,7 +156,8 @@ def test_trace_shows_the_loss_of_each_hop() -> None:
         come_to(village, "ann", "bob", "relay via r1", within=60.0)
         losses = [hop.loss for _ in range(5) for hop in trace(village, "ann", "bob")]
         assert any(losses)
-        assert all(loss is not None and loss < 1.0 for loss in losses)
+        assert None not in losses
+        assert losses.count(1.0) < len(losses) / 2, "five questions over two lossy links may all be lost"
 
 
 def test_many_traces_at_once_are_answered() -> None:
