@@ -27,8 +27,9 @@ USED_WAIT = 1.0
 QUICK_TRIES, QUICK_WAIT = 4, 0.1
 """Challenges that follow each other so soon where a way is in doubt, if the round trip is not longer: a lost one in ten
 is no proof of anything."""
-SIZE_ROUNDS = 2
-"""How often the sizes above the base are tried after a proof: one lost round is forgiven."""
+SIZE_ROUNDS = 3
+"""How often sizes above the base are tried after a proof, the first time the largest alone: one lost round is
+forgiven."""
 SIZE_TRIES = 3
 """Datagrams of the present size that must be in vain, one after the other, to give it up."""
 SIZE_WAIT = 1.0
@@ -110,10 +111,13 @@ class Proving:
             self._board.timers.set((Timer.REACH, peer.node), now)
 
     def try_sizes(self, peer: Peer, way: Way, *, now: float) -> None:
-        """Send one padded Challenge for each size above the one proven."""
+        """Send one padded Challenge of the largest size, which most ways carry; in later rounds one for each size above
+        the one proven."""
         larger = [size for size in SIZES if size > way.size]
         if not way.proven or not larger or way.sized >= SIZE_ROUNDS:
             return
+        if not way.sized:
+            larger = larger[-1:]
         way.sized += 1
         for size in larger:
             self.challenge(peer, way, size, now=now)
