@@ -79,4 +79,8 @@ def relay_refused(rooms: Rooms, peer: NodeId, refusing: list[str], *, now: float
 def links_now(rooms: Rooms, *, now: float) -> tuple[tuple[NodeId, int], ...]:
     """The links our record should state."""
     before = tuple((link.node, link.cost) for link in rooms.gossip.own.links)
-    return own_links(rooms.around(now=now), before=before, lists=rooms.roads.lists)
+
+    def lists(node: NodeId) -> list[NodeId]:
+        return [other for other in rooms.roads.lists(node) if other != rooms.own]
+
+    return own_links(rooms.around(now=now), before=before, lists=lists)

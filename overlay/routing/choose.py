@@ -11,6 +11,8 @@ from overlay.routing.costs import cost
 from overlay.routing.values import Listed, Neighbour
 from overlay.values import NodeId
 
+STEPS = 2
+"""Links from a neighbour to those who count as near it."""
 MAX_LINKS = 8
 """Links that a record names (protocol section 8)."""
 APART = 2
@@ -27,7 +29,7 @@ def own_links(
     """The links our record names: relays first, then the cheapest, eight at most, each with its cost.
 
     `before` is what it named last: costs near the old ones stay, and equal links keep their order. `lists` tells whom
-    a neighbour's own record names.
+    a member's own record names, but for us.
     """
     old = dict(before)
     place = {node: index for index, (node, _) in enumerate(before)}
@@ -48,14 +50,20 @@ def own_links(
 def _spread(relays: list[Listed], lists: Callable[[NodeId], Sequence[NodeId]]) -> list[Listed]:
     """The same relays, with up to two that stand apart moved among the first eight."""
     near, rest = relays[: MAX_LINKS - APART], relays[MAX_LINKS - APART :]
-    chosen = [node for node, _ in near]
-    named = {other for node in chosen for other in lists(node)}
+    reached = _reached((node for node, _ in near), lists)
     apart: list[Listed] = []
     for link in rest:
         node = link[0]
-        theirs = lists(node)
-        if len(apart) < APART and node not in named and not any(other in chosen for other in theirs):
+        if len(apart) < APART and node not in reached and not any(other in reached for other in lists(node)):
             apart.append(link)
-            chosen.append(node)
-            named.update(theirs)
+            reached |= _reached((node,), lists)
     return near + apart + [link for link in rest if link not in apart]
+
+
+def _reached(nodes: Iterable[NodeId], lists: Callable[[NodeId], Sequence[NodeId]]) -> set[NodeId]:
+    """These, those whom they list, and those whom these list: on this side of any bridge. One step alone would find
+    somebody apart in every crowd, another one whenever a record changes."""
+    reached = dict.fromkeys(nodes)
+    for _ in range(STEPS):
+        reached |= dict.fromkeys(other for node in reached for other in lists(node))
+    return set(reached)

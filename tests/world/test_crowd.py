@@ -57,3 +57,16 @@ def test_a_pair_shakes_hands_about_once(said: collections.Counter[str]) -> None:
 def test_nobody_is_asked_to_carry_where_all_reach_all(said: collections.Counter[str]) -> None:
     assert not said["Carried"]
     assert not said["OpenCircuit"]
+
+
+def test_a_way_is_proven_and_measured_with_few_questions(said: collections.Counter[str]) -> None:
+    assert said["Challenge"] <= 4.5 * PAIRS, "one of the base size, one of the largest, each way"
+    assert said["Answer"] == said["Challenge"]
+
+
+def test_nobody_asks_what_a_neighbour_is_behind(said: collections.Counter[str]) -> None:
+    assert said["Signal"] <= 2 * MEMBERS
+
+
+def test_who_is_idle_sends_keepalives_only(said: collections.Counter[str]) -> None:
+    assert said["idle"] / MEMBERS / 60 < 60, "bytes a second a node; 15 neighbours, one Ping in 25 s each"
