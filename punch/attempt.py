@@ -273,7 +273,7 @@ class Attempt:
 
     def settle(self, *, now: float) -> None:
         """Go on where a strategy is through."""
-        while self.phase == "running" and self.bench is not None and self.bench.through is not None:
+        while self.bench is not None and self.bench.through is not None and self.phase == "running":
             self._last, self._last_text = self.bench.through
             if self._last in FINAL:
                 self.finish(self._last, self._last_text, now=now)

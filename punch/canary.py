@@ -36,7 +36,8 @@ class Canary:
         self._budget = budget
         self._open: Transactions[None] = Transactions(entropy)
         self._sent: dict[bytes, float] = {}
-        self._next: float | None = None
+        self.at: float | None = None
+        """When the next one flies; None: none does."""
         self._place = 0
         self._best: float | None = None
         self._strikes = 0
@@ -46,14 +47,14 @@ class Canary:
     def start(self, via: SocketId, *, now: float) -> None:
         """An attempt runs: begin, if it is not going on already."""
         self._via = via
-        if self._next is None:
+        if self.at is None:
             self._best, self._strikes = None, 0
             self._sent.clear()
-            self._next = now
+            self.at = now
 
     def stop(self) -> None:
         """No attempt runs."""
-        self._next = None
+        self.at = None
 
     def receive(self, message: stun.Message, source: Endpoint, *, via: SocketId, now: float) -> bool:
         """Take an answer; False: to nothing asked here."""
@@ -65,19 +66,15 @@ class Canary:
             self._judge(now - sent, now)
         return True
 
-    def next_timeout(self) -> float | None:
-        """When the next one flies."""
-        return self._next
-
     def handle_timeout(self, *, now: float) -> None:
         """Count the lost, send the next."""
-        if self._next is None or now < self._next:
+        if self.at is None or now < self.at:
             return
         patience = max(PATIENCE, 3.0 * (self._best or 0.0))
         for transaction in [each for each, at in self._sent.items() if now - at >= patience]:
             del self._sent[transaction]
             self._miss(now)
-        self._next = now + INTERVAL
+        self.at = now + INTERVAL
         self._fly(now)
 
     def outgoing(self) -> list[SendDatagram]:

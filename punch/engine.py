@@ -454,9 +454,6 @@ class Engine:
         for peer_id in self._timers.expired(now):
             self._join(peer_id, now)
         self._seat(now)
-        for attempt in self._attempts.values():
-            if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
-                attempt.ready(self._say_of_us(attempt.peer, now), now=now)
         for owner, request, sockets in self._holes.ready(now=now):
             moved = True
             if (found := self._attempts.get(owner)) is not None:
@@ -465,9 +462,12 @@ class Engine:
             if (found := self._attempts.get(seen.owner)) is not None:
                 found.sampled(seen.via, seen.seen, seen.sent, now=now)
         for attempt in list(self._attempts.values()):
+            if attempt.phase == "preparing" and (self._is_measured or attempt.waited_enough(now)):
+                attempt.ready(self._say_of_us(attempt.peer, now), now=now)
             attempt.settle(now=now)
-            self._events.extend(attempt.events)
-            attempt.events.clear()
+            if attempt.events:
+                self._events.extend(attempt.events)
+                attempt.events.clear()
             if attempt.end is not None:
                 moved = True
                 self._conclude(attempt, now)

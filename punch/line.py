@@ -64,8 +64,8 @@ class Line:
 
     def watch(self, attempts: Collection[Attempt], lent: Lent) -> None:
         """Tell a search who else wants the budget."""
-        light = tuple([each.label for each in attempts if each.is_light])
-        lent.light = (*light, 0) if self._light else light
+        light = [each.label for each in attempts if each.is_light]
+        lent.light = (*light, 0) if self._light else tuple(light)
         lent.heavy = tuple(self._heavy)
 
     def before(self, peer: PeerId) -> int | None:

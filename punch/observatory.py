@@ -160,12 +160,12 @@ class Observatory:
         main = self._outlet.main
         if searching and main is not None:
             self._canary.start(main, now=now)
+            self._fly(now)
         else:
             self._canary.stop()
-        self._fly(now)
 
     def _fly(self, now: float) -> None:
-        at = self._canary.next_timeout()
+        at = self._canary.at
         if at is None or now < at:
             return
         self._canary.handle_timeout(now=now)
@@ -174,7 +174,8 @@ class Observatory:
     def settle(self, *, now: float) -> None:
         """Send what is to be sent, tell what was found."""
         self._fly(now)
-        self._detector.reconsider(now=now)
+        if self._detector.profile.blocked:
+            self._detector.reconsider(now=now)
         if not self._detector.has_news:
             return
         self._outlet.commands.extend(self._detector.commands())
@@ -186,7 +187,7 @@ class Observatory:
 
     def next_timeout(self) -> float | None:
         """When something is due."""
-        canary, detector = self._canary.next_timeout(), self._detector.next_timeout()
+        canary, detector = self._canary.at, self._detector.next_timeout()
         if canary is None or detector is None:
             return detector if canary is None else canary
         return min(canary, detector)

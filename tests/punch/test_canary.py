@@ -77,6 +77,6 @@ def test_it_rests_when_nothing_goes_on() -> None:
     flight.canary.start(VIA, now=0.0)
     flight.fly(0.0, 0.3, 0.03)
     flight.canary.stop()
-    assert flight.canary.next_timeout() is None
+    assert flight.canary.at is None
     flight.fly(0.3, 5.0, 0.03)
     assert len(flight.asked) == 2
