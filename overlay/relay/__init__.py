@@ -12,7 +12,10 @@ relay      the machine: what neighbours ask and answer, what dies with whom
 circuits   legs, circuits, and every index over them
 requests   whether a request or an answer makes sense
 choices    whom to hand on to; denials: links ignored for now
+shares     who gives way where a neighbour has all it may
+early      requests that came a moment too soon
 courier    which handshakes are carried, for whom
+words      a circuit as the plane and the hall are told of it
 limits     how many, how long, and the words of refusals and drops
 facts  commands  events
 """

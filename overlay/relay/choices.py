@@ -38,14 +38,12 @@ class Choices:
         self.refused.forgive_relay(neighbour)
         self.failed.forgive_relay(neighbour)
 
-    def down(self, neighbour: NodeId) -> None:
-        """A neighbour is gone."""
-        self._budgets.pop(neighbour, None)
-
     def _may_search(self, neighbour: NodeId, now: float) -> bool:
         """Whether we search one more way for a neighbour; counted."""
         budget = self._budgets.get(neighbour)
         if budget is None:
+            # One that is gone may be back at once: a budget is kept until it is what a newcomer gets.
+            self._budgets = {node: each for node, each in self._budgets.items() if each.full_at() > now}
             budget = self._budgets[neighbour] = TokenBucket(depth=ROUTED_DEPTH, rate=ROUTED_RATE, now=now)
         if budget.take(now=now):
             return True

@@ -186,6 +186,10 @@ class Book:
         """Circuits that `neighbour` asked us for."""
         return len(self._behind.get(neighbour, ()))
 
+    def given_by(self, neighbour: NodeId) -> list[Circuit]:
+        """Circuits that `neighbour` asked us for, oldest first."""
+        return list(self._behind.get(neighbour, {}).values())
+
     def asked(self, neighbour: NodeId, request: int) -> Circuit | None:
         """The circuit that we asked `neighbour` for with `request`."""
         circuit = self._asked.get(request)

@@ -30,9 +30,7 @@ class Courier:
             return "carried_hops"
         bucket = self._buckets.get(asked.peer)
         if bucket is None:
+            # One that is gone may be back at once: a bucket is kept until it is what a newcomer gets.
+            self._buckets = {node: each for node, each in self._buckets.items() if each.full_at() > now}
             bucket = self._buckets[asked.peer] = TokenBucket(depth=BURST, rate=RATE, now=now)
         return None if bucket.take(now=now) else "carried_flood"
-
-    def forget(self, neighbour: NodeId) -> None:
-        """The neighbour is gone; it starts with a full bucket when it comes back."""
-        self._buckets.pop(neighbour, None)

@@ -6,6 +6,8 @@ MAX_LINKS = 8
 """Links of a circuit at most (protocol section 7)."""
 MAX_CIRCUITS = 256
 """Circuits that one neighbour may have asked us for (protocol section 7)."""
+MOST_OF_SOURCE = 8
+"""Circuits that one source may have opened to us over one neighbour: twice what it keeps itself."""
 MOST_ENDS = 4
 """Circuits between us and one peer over one neighbour beyond which no further one is opened."""
 IDLE = 60.0
@@ -31,8 +33,9 @@ REPLACED = 2.0
 REFUSALS_KEPT = 64
 """Refusals remembered a neighbour, so that a repeated request hears the same again."""
 
-EARLY_KEPT, EARLY = 64, 5.0
-"""Requests held for neighbours whose way we have not proven yet though they proved ours, and for how many seconds."""
+EARLY_KEPT, EARLY_EACH, EARLY = 256, 64, 5.0
+"""Requests held for neighbours whose way we have not proven yet though they proved ours, in all and of each, and for
+how many seconds."""
 
 REASONS = ("no_peer", "off", "full", "hops")
 """Why a circuit is refused, on the wire."""

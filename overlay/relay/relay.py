@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 
 from overlay.relay.choices import Choices, Onward
 from overlay.relay.circuits import Book, Circuit, Leg
-from overlay.relay.commands import Command, Forward, SendRelay, StopForward
+from overlay.relay.commands import Command, SendRelay, StopForward
 from overlay.relay.courier import Courier
+from overlay.relay.early import Early
 from overlay.relay.events import CircuitDenied, CircuitLost, CircuitReady, Event, HandshakeCarried
 from overlay.relay.facts import (
     CarryAsked,
@@ -34,12 +35,11 @@ from overlay.relay.facts import (
     RoutesChanged,
 )
 from overlay.relay.limits import (
-    EARLY,
-    EARLY_KEPT,
     IDLE,
     MAX_CIRCUITS,
     MAX_LINKS,
     MOST_ENDS,
+    MOST_OF_SOURCE,
     REASONS,
     REFUSALS_KEPT,
     REPEAT,
@@ -48,6 +48,8 @@ from overlay.relay.limits import (
     TRIES_SPARED,
 )
 from overlay.relay.requests import links_left, objection, relays_ahead, relays_behind
+from overlay.relay.shares import giver, gives_way
+from overlay.relay.words import forward_of, ready_of
 from overlay.values import Label, NodeId
 from overlay.wire.messages import Carried, CircuitGone, CircuitOpened, CircuitRefused, OpenCircuit
 from punch.timers import Timers
@@ -87,7 +89,7 @@ class Relay:
         self._up: dict[NodeId, None] = {}
         self._book = Book()
         self._courier = Courier()
-        self._early: deque[tuple[float, NodeId, OpenCircuit]] = deque()
+        self._early = Early(self._drop)
         self._refusals: dict[NodeId, dict[int, str]] = {}
         self._timers: Timers[tuple[Timer, Label]] = Timers()
         self._out: deque[Command] = deque()
@@ -157,7 +159,7 @@ class Relay:
     def circuit(self, peer: NodeId, relay: NodeId) -> CircuitReady | None:
         """The circuit to `peer` over `relay` that we send on, or None."""
         circuit = self._book.standing(peer, relay)
-        return None if circuit is None else _ready(circuit, spare=False)
+        return None if circuit is None else ready_of(circuit, spare=False)
 
     def uses(self, label: Label) -> bool:
         """Whether `label` is one of ours here, so that other rooms avoid it."""
@@ -211,20 +213,12 @@ class Relay:
         for circuit in self._book.touching(peer):
             circuit.tries = 0
             self._ask(circuit, now)
-        early, self._early = self._early, deque()
-        for at, neighbour, message in early:
-            if neighbour != peer:
-                self._early.append((at, neighbour, message))
-            elif now <= at + EARLY:
-                self._asked(peer, message, now)
-            else:
-                self._drop("circuit_stranger")
+        for message in self._early.take(peer, now=now):
+            self._asked(peer, message, now)
 
     def _neighbour_down(self, peer: NodeId, now: float) -> None:
         self._up.pop(peer, None)
         self._refusals.pop(peer, None)
-        self._choices.down(peer)
-        self._courier.forget(peer)
         for circuit in reversed(self._book.touching(peer)):
             asked = circuit.ahead is not None and circuit.ahead.neighbour == peer
             if not (asked and circuit.carried and not circuit.stands and self._turn(circuit, gone=peer, now=now)):
@@ -264,11 +258,8 @@ class Relay:
 
     def _too_early(self, peer: NodeId, message: CircuitTalk, now: float) -> None:
         """The neighbour proved its way to us a moment before we proved ours to it: its request can wait."""
-        while self._early and now > self._early[0][0] + EARLY:
-            self._early.popleft()
-            self._drop("circuit_stranger")
-        if isinstance(message, OpenCircuit) and len(self._early) < EARLY_KEPT:
-            self._early.append((now, peer, message))
+        if isinstance(message, OpenCircuit):
+            self._early.put(peer, message, now=now)
         else:
             self._drop("circuit_stranger")
 
@@ -310,13 +301,25 @@ class Relay:
             return self._because(*wrong)
         if self._book.writing(peer, message.label) is not None:
             return self._because("circuit_bad", "full")
-        if self._book.count_by(peer) >= MAX_CIRCUITS:
-            return self._because("circuit_refused", "full")
-        if message.target == self._own:
-            return None
-        if not self._enabled:
+        if message.target != self._own and not self._enabled:
             return self._because("circuit_refused", "off")
-        return self._because("circuit_refused", "hops") if links_left(message) <= 0 else None
+        if message.target != self._own and links_left(message) <= 0:
+            return self._because("circuit_refused", "hops")
+        return None if self._has_room(peer, message) else self._because("circuit_refused", "full")
+
+    def _has_room(self, peer: NodeId, message: OpenCircuit) -> bool:
+        """Whether there is room for one more circuit of a neighbour, if need be in another one's place."""
+        source = NodeId(message.source)
+        if message.target == self._own:
+            opened = sum(each.back is not None for each in self._book.ends(source, peer))
+            if opened >= MOST_OF_SOURCE:
+                return False
+        if self._book.count_by(peer) < MAX_CIRCUITS:
+            return True
+        other = gives_way(self._book.given_by(peer), giver(source, relays_behind(peer, message)))
+        if other is not None:
+            self._end(other, refusal="full")
+        return other is not None
 
     def _opened(self, peer: NodeId, message: CircuitOpened, now: float) -> None:
         circuit, label = self._book.asked(peer, message.req), Label(message.label)
@@ -377,12 +380,12 @@ class Relay:
         self._timers.clear((Timer.REPEAT, circuit.key))
         back, ahead = circuit.back, circuit.ahead
         if back is not None and ahead is not None:
-            self._out.append(_forward(back, ahead))
-            self._out.append(_forward(ahead, back))
+            self._out.append(forward_of(back, ahead))
+            self._out.append(forward_of(ahead, back))
         else:
             self._choices.refused.forgive(circuit.pair)
             self._replace(circuit, now)
-            self._told.append(_ready(circuit, spare=self._book.standing(*circuit.pair) is not circuit))
+            self._told.append(ready_of(circuit, spare=self._book.standing(*circuit.pair) is not circuit))
         if back is not None:
             self._answer(circuit, back)
 
@@ -452,7 +455,7 @@ class Relay:
         peer, relay = circuit.pair
         heir = self._book.standing(peer, relay)
         if heir is not None and first:
-            self._told.append(_ready(heir, spare=False))
+            self._told.append(ready_of(heir, spare=False))
         self._told.append(CircuitLost(peer, relay, circuit.key, spare=heir is not None))
 
     def _refuse(self, neighbour: NodeId, request: int, reason: str) -> None:
@@ -482,15 +485,3 @@ class Relay:
     def _because(self, counted: str, said: str) -> str:
         self._drop(counted)
         return said
-
-
-def _forward(come: Leg, go: Leg) -> Forward:
-    assert go.out_label is not None
-    return Forward(come.label, come.neighbour, go.neighbour, go.out_label)
-
-
-def _ready(circuit: Circuit, *, spare: bool) -> CircuitReady:
-    peer, relay = circuit.pair
-    (leg,) = circuit.legs
-    assert leg.out_label is not None
-    return CircuitReady(peer, relay, leg.label, leg.out_label, spare, circuit.relays)
