@@ -68,5 +68,5 @@ def test_nobody_asks_what_a_neighbour_is_behind(said: collections.Counter[str]) 
     assert said["Signal"] <= 2 * MEMBERS
 
 
-def test_who_is_idle_sends_keepalives_only(said: collections.Counter[str]) -> None:
-    assert said["idle"] / MEMBERS / 60 < 60, "bytes a second a node; 15 neighbours, one Ping in 25 s each"
+def test_who_is_idle_sends_keepalives_and_new_keys_only(said: collections.Counter[str]) -> None:
+    assert said["idle"] / MEMBERS / 60 < 95, "bytes a second a node: 15 neighbours, a Ping in 25 s and a rekey in 120"
