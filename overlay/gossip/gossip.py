@@ -374,7 +374,7 @@ class Gossip:
         else:
             self._members.drop(node, now=now)
         self._bindings.release(node)
-        self._spread.gone(node)
+        self._spread.gone(node, now=now)
         self._changed.pop(node, None)
         self._names_stale = True
         self._events.append(MemberGone(node, left))

@@ -101,7 +101,7 @@ class Spread:
         self._forwards: dict[NodeId, Pace] = {}
         self._timers: Timers[tuple[Timer, NodeId]] = Timers()
         self._out: list[SendGossip] = []
-        self._asking = Asking(self._out, drops)
+        self._asking = Asking(self._out)
         self.healing = Healing(members, self._out, drops, now=now)
         self.refused: dict[NodeId, int] = {}
         """Neighbour -> new ids of it that found no room."""
@@ -221,11 +221,11 @@ class Spread:
             if peer not in known_to:
                 self._out.append(SendGossip(peer, Records([signed])))
 
-    def gone(self, node: NodeId) -> None:
+    def gone(self, node: NodeId, *, now: float) -> None:
         """Nobody is told of `node` any more."""
         for neighbour in self._neighbours.values():
             neighbour.untold.pop(node, None)
-        self._asking.gone(node)
+        self._asking.gone(node, now=now)
         self._forwards.pop(node, None)
 
     # -- hearing ------------------------------------------------------------------------------------------------
@@ -239,21 +239,20 @@ class Spread:
         if not neighbour.listed.take(len(entries), now=now):
             self._drop("haves_too_many")
             return
-        room = self._members.room(peer, now=now)
-        strangers = 0
+        room = self._members.room(peer, now=now) - self._asking.strangers(peer)
         for raw, sequence in entries:
             node = NodeId(raw)
             held = self._members.sequence(node)
             returned = node == peer and self._members.may_return(node, sequence)
             if sequence <= held and not returned:
                 self._knows(peer, neighbour, node, sequence < held, now)
-            elif held >= 0 or strangers < room:
-                strangers += held < 0
-                self._asking.rumour(peer, node, sequence)
+            elif held >= 0 or node in self._asking or room > 0:
+                room -= held < 0 and node not in self._asking
+                self._asking.rumour(peer, node, sequence, stranger=held < 0, now=now)
             else:
                 self.refuse(peer)
         for raw, sequence in self.healing.rivals(peer, entries):
-            self._asking.rumour(peer, NodeId(raw), sequence)
+            self._asking.rumour(peer, NodeId(raw), sequence, now=now)
         self._asking.ask(peer, now=now)
         self._synced = True
 
@@ -274,7 +273,7 @@ class Spread:
         neighbour = self._neighbours.get(peer)
         if neighbour and sequence >= self._members.sequence(node):
             neighbour.untold.pop(node, None)
-        self._asking.came(node, sequence)
+        self._asking.came(node, sequence, now=now)
         self._asking.ask(peer, now=now)
 
     def remind(self, peer: NodeId, node: NodeId, *, now: float) -> None:
