@@ -357,7 +357,8 @@ class Gossip:
             self._spread.show(node, signed)
         known_to = (node,) if peer is None else (node, peer)
         rival = before is not None and before.sequence == record.sequence
-        self._spread.announce(node, known_to, refresh=not says_more(record, before), whole=rival, now=now)
+        refresh, straight = not says_more(record, before), peer == node and before is not None and not rival
+        self._spread.announce(node, known_to, refresh=refresh, whole=rival, straight=straight, now=now)
         own = self._own
         if record.ipv4 == own.ipv4 != "" and must_move(
             (own.id, own.record.ipv4_fixed), (node, record.ipv4_fixed), record.ipv4

@@ -11,6 +11,9 @@ B shows that it knows by asking, by telling the same, or by sending the record i
 tells once: what is lost comes from another, or by comparing (`healing`). At the start of a session each tells the other
 everything, or what differs where that is much. A farewell is not told but sent: nobody need ask for it.
 
+Where we have sessions with all members of a crowd, so has whoever sends us its own record: it tells them itself, and
+what we tell on waits a while and goes together, to those who did not say meanwhile that they know.
+
 A refresh (a record that says nothing new) waits longer the more neighbours there are to tell: of those that could
 tell a node the one that happens to be first does, and hears from it that the others need not.
 """
@@ -39,6 +42,10 @@ TOLD_AT_ONCE = 4
 """.. but after a silence so many are told at once: a chain of introductions need not wait at every link."""
 REFRESH_SHARE, REFRESH_MOST = 0.05, 3.0
 """Seconds a refresh waits at most, for each neighbour there is, and in all."""
+CROWD = 8
+"""Neighbours from which on it pays to wait for what they hear from others."""
+TOLD_WAIT, TOLD_SPREAD = 1.0, 2.0
+"""Seconds that we wait to tell on what its author tells everybody, and up to so many more."""
 TELL_AGAIN = (1.0, 3.0)
 """Seconds after the first and the second telling; then the neighbour is taken to be deaf."""
 MANY_NEIGHBOURS = 4
@@ -80,6 +87,8 @@ class Neighbour(Struct):
     pace: Pace = field(default_factory=lambda: Pace(TOLD_AT_ONCE, GATHER))
     slot: float | None = None
     """When it is told what is new now; None: nothing is."""
+    later: float = float("-inf")
+    """When it is told what it has likely heard from its author."""
     untold: dict[NodeId, Untold] = field(default_factory=dict)
 
 
@@ -155,10 +164,12 @@ class Spread:
         own: bool = False,
         refresh: bool = False,
         whole: bool = False,
+        straight: bool = False,
         now: float,
     ) -> None:
         """The record of `node` is new here, or but a `refresh`: tell all neighbours but those that know; send it
-        `whole` where it takes the place of one with its sequence."""
+        `whole` where it takes the place of one with its sequence. `straight`: it is a newer one, from itself."""
+        told = straight and len(self._neighbours) >= max(CROWD, len(self._members) - 1)
         at = now if own else self._forward_at(node, now)
         for peer, neighbour in self._neighbours.items():
             before = neighbour.untold.get(node)
@@ -167,7 +178,7 @@ class Spread:
             if before and not before.tellings:
                 before.whole |= whole
                 continue
-            due = max(at, self._slot(neighbour, refresh, now))
+            due = max(at, self._later(neighbour, now) if told else self._slot(neighbour, refresh, now))
             neighbour.untold[node] = Untold(due, whole=whole)
             self._wake(peer, due)
 
@@ -179,6 +190,12 @@ class Spread:
         if neighbour.slot is None or neighbour.slot < now:
             neighbour.slot = neighbour.pace.at(now=now)
         return neighbour.slot
+
+    def _later(self, neighbour: Neighbour, now: float) -> float:
+        """When a neighbour is told what its author has told it, unless it says before that it knows."""
+        if neighbour.later <= now:
+            neighbour.later = now + TOLD_WAIT + TOLD_SPREAD * self._entropy.random()
+        return neighbour.later
 
     def _forward_at(self, node: NodeId, now: float) -> float:
         """When news of `node` may go on."""

@@ -68,5 +68,11 @@ def test_nobody_asks_what_a_neighbour_is_behind(said: collections.Counter[str]) 
     assert said["Signal"] <= 2 * MEMBERS
 
 
+def test_what_an_author_tells_everybody_is_told_on_seldom(said: collections.Counter[str]) -> None:
+    assert said["Have"] <= 12 * PAIRS
+    assert said["Want"] <= 4.5 * PAIRS
+    assert said["Records"] <= said["Want"]
+
+
 def test_who_is_idle_sends_keepalives_and_new_keys_only(said: collections.Counter[str]) -> None:
     assert said["idle"] / MEMBERS / 60 < 95, "bytes a second a node: 15 neighbours, a Ping in 25 s and a rekey in 120"
