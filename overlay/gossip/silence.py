@@ -69,8 +69,8 @@ class Silence:
                 self._drop("claims_too_many")
                 break
             if node == self._own:
-                ours = now - self._answered_at >= ANSWER_EVERY
-                self._answered_at = now if ours else self._answered_at
+                if now - self._answered_at >= ANSWER_EVERY:
+                    ours, self._answered_at = True, now
             elif node in self._spread.neighbours and now - held.heard < HEARD:
                 self._say(node, [(raw, sequence)])
             else:
