@@ -339,9 +339,11 @@ class Gossip:
     def _farewell(self, verified: Verified, *, now: float) -> None:
         """A member's last record: let it go, and tell whoever may not know."""
         record, signed, peer = verified.record, verified.signed, verified.peer
+        known = self._members.has_left(record.id)
         self._gone(record.id, left=True, now=now)
         self._members.bury(record.id, record.sequence, signed, left=True, now=now)
-        self._spread.hand_on(signed, (record.id,) if peer is None else (record.id, peer))
+        if not known:
+            self._spread.farewell(record.id, signed, (record.id,) if peer is None else (record.id, peer), now=now)
 
     def _keep(self, verified: Verified, *, now: float) -> None:
         """Believe a verified record."""

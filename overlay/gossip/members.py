@@ -141,6 +141,11 @@ class Members:
         """Whether `node` was held within the last day and is no more."""
         return node in self._gone
 
+    def has_left(self, node: NodeId) -> bool:
+        """Whether `node` said within the last day that it left, and is no more."""
+        gone = self._gone.get(node)
+        return gone is not None and gone.left
+
     def may_return(self, node: NodeId, sequence: int) -> bool:
         """Whether `node`, that was given up, may come again with the record it had."""
         gone = self._gone.get(node)

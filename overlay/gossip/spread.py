@@ -9,7 +9,8 @@ Where two were signed under one sequence, the one that counts is sent unasked, a
 
 B shows that it knows by asking, by telling the same, or by sending the record itself. Who has four neighbours or more
 tells once: what is lost comes from another, or by comparing (`healing`). At the start of a session each tells the other
-everything, or what differs where that is much. A farewell is not told but sent: nobody need ask for it.
+everything, or what differs where that is much. A farewell is not told but sent, as nobody need ask for it: once for
+an id that is held, and once in ten seconds.
 
 Where we have sessions with all members of a crowd, so has whoever sends us its own record: it tells them itself, and
 what we tell on waits a while and goes together, to those who did not say meanwhile that they know.
@@ -108,6 +109,7 @@ class Spread:
         self._entropy = entropy
         self._neighbours: dict[NodeId, Neighbour] = {}
         self._forwards: dict[NodeId, Pace] = {}
+        self._farewells: dict[NodeId, Pace] = {}
         self._timers: Timers[tuple[Timer, NodeId]] = Timers()
         self._out: list[SendGossip] = []
         self._asking = Asking(self._out)
@@ -216,8 +218,9 @@ class Spread:
         for node, untold in list(neighbour.untold.items()):
             if untold.at > now:
                 continue
-            if untold.whole and (signed := self._members.signed(node)) is not None:
-                self._out.append(SendGossip(peer, Records([signed])))
+            if untold.whole:
+                if (signed := self._members.signed(node)) is not None:
+                    self._out.append(SendGossip(peer, Records([signed])))
                 del neighbour.untold[node]
                 continue
             entries.append((node, self._members.sequence(node)))
@@ -238,12 +241,22 @@ class Spread:
             if peer not in known_to:
                 self._out.append(SendGossip(peer, Records([signed])))
 
+    def farewell(self, node: NodeId, signed: bytes, known_to: tuple[NodeId, ...], *, now: float) -> None:
+        """Hand on that `node` left: at once, or what is newest of it when ten seconds have passed since it left last."""
+        at = self._farewells.setdefault(node, Pace(1, FORWARD_EVERY)).at(now=now)
+        if at <= now:
+            self.hand_on(signed, known_to)
+            return
+        for peer, neighbour in self._neighbours.items():
+            if peer not in known_to:
+                neighbour.untold[node] = Untold(at, whole=True)
+                self._wake(peer, at)
+
     def gone(self, node: NodeId, *, now: float) -> None:
         """Nobody is told of `node` any more."""
         for neighbour in self._neighbours.values():
             neighbour.untold.pop(node, None)
         self._asking.gone(node, now=now)
-        self._forwards.pop(node, None)
 
     # -- hearing ------------------------------------------------------------------------------------------------
 
@@ -349,6 +362,7 @@ class Spread:
     def tidy(self, *, now: float) -> None:
         """Forget budgets that are full again."""
         self._forwards = {node: pace for node, pace in self._forwards.items() if pace.earned > now}
+        self._farewells = {node: pace for node, pace in self._farewells.items() if pace.earned > now}
 
     def _drop(self, reason: str) -> None:
         self._drops[reason] = self._drops.get(reason, 0) + 1

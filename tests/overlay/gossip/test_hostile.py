@@ -30,9 +30,10 @@ from overlay.gossip.gossip import Gossip
 from overlay.gossip.healing import ANSWERED_DEPTH, Healing
 from overlay.gossip.members import Members
 from overlay.gossip.record import Record
+from overlay.gossip.records import sign
 from overlay.gossip.silence import CLAIMS_DEPTH, GRACE, TOLD_AFTER
-from overlay.wire.messages import Buckets, Records, Unheard
-from tests.overlay.gossip.mesh import Mesh, gossip, identity
+from overlay.wire.messages import Buckets, Records, Unheard, Want
+from tests.overlay.gossip.mesh import NETWORK, Mesh, gossip, identity
 
 # -- floods ---------------------------------------------------------------------------------------------------------
 
@@ -325,3 +326,65 @@ def test_nothing_a_member_says_breaks_a_room(said: list[Fact], wait: int) -> Non
         again.set_quiet(held.record.id, held.quiet)
     assert again.digest.root == room._members.digest.root
     assert all(len(message.entries) <= 64 for *_, message in mesh.sent if isinstance(message, Unheard))
+
+
+# -- what one member makes all others send --------------------------------------------------------------------------
+
+
+def clique(count: int) -> tuple[Mesh, list[Gossip]]:
+    """Rooms that all speak with each other."""
+    mesh = Mesh()
+    rooms = [mesh.alone(gossip(identity(n + 1), f"r{n}")) for n in range(count)]
+    for one, two in itertools.combinations(rooms, 2):
+        mesh.connect(one, two)
+    mesh.run(30.0)
+    mesh.sent.clear()
+    return mesh, rooms
+
+
+@pytest.mark.parametrize("returns", [False, True])
+def test_farewells_of_one_id_go_on_once_in_ten_seconds(returns: bool) -> None:
+    mesh, (bad, first, *others) = clique(5)
+    minted = identity(99)
+    base = gossip(minted, "minted").own
+
+    def say(sequence: int, left: bool) -> None:
+        record = msgspec.structs.replace(base, sequence=sequence, left=left, ipv4="")
+        mesh.tell(first, RecordsReceived(bad.own.id, [sign(record, minted, NETWORK.name)]))
+
+    say(10, False)
+    mesh.run(5.0)
+    mesh.sent.clear()
+    for step in range(100):
+        say(11 + 2 * step, True)
+        if returns:
+            say(12 + 2 * step, False)
+        mesh.run(0.2)
+    pushed = [to for _, sender, to, message in mesh.sent if isinstance(message, Records) and sender == first.own.id]
+    served = [message for _, _, to, message in mesh.sent if isinstance(message, Want) and to == first.own.id]
+    assert len(pushed) - len(served) <= 4 * 3, "at once, after ten seconds, and after twenty"
+    if not returns:
+        assert all(room.member(minted.id) is None for room in (first, *others))
+
+
+def test_a_second_farewell_within_ten_seconds_arrives_late() -> None:
+    mesh, middle, rooms = star(4)
+    leaver = rooms.pop()
+    record = leaver.own
+    for sequence, left in ((20, True), (21, False), (22, True)):
+        said = msgspec.structs.replace(record, sequence=sequence, left=left)
+        mesh.tell(middle, RecordsReceived(leaver.own.id, [sign(said, identity(5), NETWORK.name)]))
+        mesh.disconnect(leaver, middle)
+        mesh.run(1.0)
+    mesh.run(10.0)
+    for room in rooms:
+        assert room.member(leaver.own.id) is None
+
+
+def test_a_claim_said_twice_is_answered() -> None:
+    mesh, middle, rooms = star(1)
+    before = middle.own.sequence
+    claim = (middle.own.id, before)
+    mesh.tell(middle, UnheardReceived(rooms[0].own.id, [claim, claim]))
+    mesh.run(1.0)
+    assert middle.own.sequence > before
