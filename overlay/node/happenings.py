@@ -20,7 +20,8 @@ from overlay.node.outbound import Outbound
 from overlay.node.relays import relay_refused
 from overlay.node.report import path_of
 from overlay.node.rerouting import Rerouting
-from overlay.node.rooms import Departed, Owner, Rooms
+from overlay.node.rooms import Rooms
+from overlay.node.tables import Departed, Owner
 from overlay.paths import events as paths
 from overlay.paths import facts as paths_told
 from overlay.relay import events as relay
@@ -122,15 +123,16 @@ class Happenings:
                 rooms.paths.tell(paths_told.Relabelled(event.peer, label), now=now)
             return
         rooms.departed.pop(event.peer, None)
-        if not opened.first and rooms.paths.neighbour(event.peer) is not None:
-            # Whoever shakes hands anew may have lost its state: it knows none of the circuits that crossed it.
+        anew = self._is_anew(opened)
+        unsure = anew or rooms.run_of(event.peer) is None
+        if unsure and not opened.first and rooms.paths.neighbour(event.peer) is not None:
+            # It started again, or may have, and knows none of the circuits that crossed it.
             rooms.relay.tell(relay_told.NeighbourDown(event.peer), now=now)
             rooms.relay.tell(relay_told.NeighbourUp(event.peer), now=now)
             rooms.vouched = {key: said for key, said in rooms.vouched.items() if event.peer not in key[:2]}
         # Of two handshakes that both completed, the label belongs to the one whose keys seal.
         label = rooms.session.peer_label(event.peer)
         label = label if label is not None else opened.peer_label
-        anew = self._is_anew(opened)
         if anew:
             # Should the run before live on, on another host, it hears of this one.
             self._outbound.send_to_each(event.peer, Records([opened.record]), now=now)
@@ -209,14 +211,14 @@ class Happenings:
 
     def _circuit_ready(self, event: relay.CircuitReady, *, now: float) -> None:
         rooms = self._rooms
-        rooms.labels[event.label] = Owner(event.peer, event.relay)
+        rooms.put_end(event.label, Owner(event.peer, event.relay))
         rooms.out.append(port.PutLabel(event.label, event.peer, True))
         if not event.spare:
             rooms.paths.tell(paths_told.CircuitReady(event.peer, event.relay, event.out_label), now=now)
 
     def _circuit_lost(self, event: relay.CircuitLost, *, now: float) -> None:
         rooms = self._rooms
-        if rooms.labels.pop(event.label, None) is not None:
+        if rooms.drop_end(event.label):
             rooms.out.append(port.DropLabel(event.label))
         if not event.spare:
             rooms.paths.tell(paths_told.CircuitLost(event.peer, event.relay), now=now)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from overlay.gossip import facts as gossip
 from overlay.node.outbound import Outbound
-from overlay.node.rooms import Owner, Rooms
+from overlay.node.rooms import Rooms
+from overlay.node.tables import Owner
 from overlay.node.tracing import Trace
 from overlay.paths import facts as paths
 from overlay.paths.facts import Where
 from overlay.relay import facts as relay
+from overlay.sealing import LARGEST_TAG
 from overlay.session import facts as session
 from overlay.values import Direct, Label, NodeId
 from overlay.wire import frame as wire
@@ -122,7 +124,8 @@ class Inbound:
         rooms, onward = self._rooms, self._rooms.forwards.get(label)
         if onward is None:
             rooms.drop("label_unknown")
-            self._say_gone(label, source, now=now)
+            if len(payload) > wire.HEADER_SIZE + LARGEST_TAG:
+                self._say_gone(label, source, now=now)
             return
         way = rooms.paths.neighbour(onward.target)
         if not self._is_from(onward.source, source) or way is None or not isinstance(way.where, Direct):
@@ -145,8 +148,11 @@ class Inbound:
         return bucket.take(size, now=now)
 
     def _say_gone(self, label: Label, source: Endpoint, *, now: float) -> None:
-        """A neighbour goes on writing to a circuit that is no more: the word of its end got lost."""
-        if not self._gone_words.take(now=now):
+        """A neighbour goes on writing to a circuit that is no more: the word of its end got lost.
+
+        One that is asked for, and of whose answer we do not know yet, is on its way.
+        """
+        if self._rooms.relay.uses(label) or not self._gone_words.take(now=now):
             return
         for node, way in self._rooms.paths.neighbours():
             if self._is_from(node, source):

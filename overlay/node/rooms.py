@@ -6,55 +6,30 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
-
-from overlay.dataplane.port import Counters
 from overlay.gossip.gossip import Gossip
-from overlay.gossip.record import Record
 from overlay.identity import ipv4_prefix, ipv6_prefix
 from overlay.node.commands import Command
 from overlay.node.events import Event
 from overlay.node.problems import Problems
 from overlay.node.setup import Setup
+from overlay.node.tables import Tables
 from overlay.paths.paths import Paths
 from overlay.paths.way import Way
-from overlay.relay.commands import Forward
 from overlay.relay.relay import Relay
 from overlay.routing.costs import weighed_ms
-from overlay.routing.neighbours import Chosen
 from overlay.routing.roads import Roads
 from overlay.routing.values import Neighbour
-from overlay.session.events import SessionOpened
 from overlay.session.sessions import Sessions
-from overlay.values import Direct, Label, NodeId
+from overlay.values import Label, NodeId
 from overlay.wire.reassembly import Reassembly
 from punch.values import Endpoint
 
 
-class Owner(Struct, frozen=True):
-    """Whose frames a label of ours marks."""
-
-    peer: NodeId
-    relay: NodeId | None
-    """The neighbour whose circuit it is; None: a direct link."""
-
-
-class Departed(Struct, frozen=True):
-    """A member that left or fell silent, listed for a day."""
-
-    name: str
-    record: Record
-    since: float
-    left: bool = False
-    """It said so."""
-    heard_at: float | None = None
-    """When something of it was last heard."""
-
-
-class Rooms:
+class Rooms(Tables):
     """The rooms, and the tables only the hall has."""
 
     def __init__(self, setup: Setup, *, keygen: Callable[[int], bytes], entropy: random.Random, now: float) -> None:
+        super().__init__()
         self.setup = setup
         self.own = setup.identity.id
         self.started = now
@@ -64,35 +39,8 @@ class Rooms:
         self.out: deque[Command] = deque()
         self.news: deque[Event] = deque()
         self.problems = Problems(self.news)
-        self.labels: dict[Label, Owner] = {}
-        """Frames with these labels end here."""
-        self.forwards: dict[Label, Forward] = {}
-        """Frames with these labels go on."""
-        self.pending: dict[NodeId, SessionOpened] = {}
-        """Sessions that opened and may not seal yet."""
-        self.boots: dict[NodeId, bytes] = {}
-        """The boot id each peer had in its last handshake."""
-        self.runs: dict[Label, bytes] = {}
-        """The boot id with which the handshake came that each label of ours is of."""
-        self.places: dict[Label, Direct] = {}
-        """Where frames with a label of ours came from last, over direct links."""
-        self.faces: dict[NodeId, tuple[str, Record]] = {}
-        """Name and record of each member as last told: gossip forgets those that left."""
-        self.highest: dict[NodeId, tuple[int, int]] = {}
-        """Epoch and counter of the newest control frame of a peer."""
-        self.heard: dict[NodeId, float] = {}
-        """When gossip was last told that a peer is there."""
         self.answered = _answered(setup)
         """Endpoints that answered, and who did (ourselves: not known), the newest last."""
-        self.departed: dict[NodeId, Departed] = {}
-        self.chosen: Chosen | None = None
-        """Whom we chose to keep sessions with; None: everybody, the mesh is small."""
-        self.counters = Counters({}, {}, {})
-        self.used: dict[Label, int] = {}
-        """Bytes by circuit label since `relay` was last told."""
-        self.vouched: dict[tuple[NodeId, NodeId, str], tuple[int, float]] = {}
-        """(to, about, host) -> how often and when last we said that we hear that member from that host."""
-        self.drops: dict[str, int] = {}
         self.left = False
         self.roads = Roads(self.own)
         self.partial = Reassembly()
@@ -135,10 +83,6 @@ class Rooms:
         """The boot id with which the handshake came whose keys we use with `peer`."""
         label = self.session.label(peer)
         return self.runs.get(label) if label is not None else None
-
-    def drop(self, reason: str) -> None:
-        """Count a frame that led nowhere."""
-        self.drops[reason] = self.drops.get(reason, 0) + 1
 
 
 def _answered(setup: Setup) -> dict[Endpoint, NodeId]:
