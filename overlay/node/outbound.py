@@ -148,9 +148,8 @@ class Outbound:
     def use_circuit(self, peer: NodeId, relay_node: NodeId, size: int) -> None:
         """A circuit that ends here carried `size` bytes."""
         rooms = self._rooms
-        for label, owner in rooms.labels.items():
-            if owner.peer == peer and owner.relay == relay_node:
-                rooms.used[label] = rooms.used.get(label, 0) + size
+        for label in rooms.ends.get((peer, relay_node), ()):
+            rooms.used[label] = rooms.used.get(label, 0) + size
 
     def _as_it_is(self, command: SendDatagram | OpenSockets | CloseSocket, *, now: float) -> None:
         self._rooms.out.append(command)
@@ -217,7 +216,7 @@ class Outbound:
         link = command.link
         if not isinstance(link, Relayed) or self._rooms.paths.neighbour(link.relay) is not None:
             likely = self._likely(link.endpoint) if isinstance(link, Direct) and command.expect is None else None
-            self._rooms.session.tell(session_told.DialAsked(link, command.expect, likely), now=now)
+            self._rooms.session.tell(session_told.DialAsked(link, command.expect, likely, command.chance), now=now)
 
     def _likely(self, endpoint: Endpoint) -> NodeId | None:
         """Who answered there before, or says that it can be reached there."""

@@ -21,6 +21,8 @@ class Dial(Struct, frozen=True):
 
     link: Link
     expect: NodeId | None
+    chance: bool = False
+    """Only a beacon led there."""
 
 
 class DropDial(Struct, frozen=True):

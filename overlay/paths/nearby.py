@@ -73,7 +73,7 @@ class Nearby:
             return
         if board.may_knock(source, packets=TRIES, now=now):
             link = Direct(via, source)
-            board.out.append(do.Dial(link, None))
+            board.out.append(do.Dial(link, None, chance=True))
             board.timers.set((Timer.STOP_DIAL, link), now + STOP_AFTER)
 
     def refused(self, source: Endpoint, *, now: float) -> bool:

@@ -81,6 +81,11 @@ class Desk:
         if self.tickets.spend(ticket):
             self.news.append(TicketsChanged(ticket.peer, self.tickets.of(ticket.peer)))
 
+    def strike_ticket(self, ticket: Ticket) -> None:
+        """Somebody showed it who does not hold its secret."""
+        if self.tickets.strike(ticket):
+            self.spend_ticket(ticket)
+
     def label(self) -> Label:
         """A fresh random label."""
         return Label(self._entropy.getrandbits(32))

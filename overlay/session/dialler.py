@@ -39,6 +39,7 @@ class Dial:
 
     __slots__ = (
         "began_at",
+        "chance",
         "cookie",
         "epoch",
         "expect",
@@ -70,6 +71,8 @@ class Dial:
         self.cookie = NO_COOKIE
         self.hastened = 0
         self.quiet = False
+        self.chance = False
+        """Only a beacon led there."""
         self.yielded = False
         self.refused: list[bytes] = []
         """Shares of m2 that did not open: a repeat is no new guess."""
@@ -90,6 +93,8 @@ class Dialler:
     def __init__(self, desk: Desk, *, now: float) -> None:
         self._desk = desk
         self._guesses = Guesses(now=now)
+        self._chances = Guesses(now=now)
+        """Those of dials that only beacons led to: anybody on the link makes us dial."""
         self._by_link: dict[Link, Dial] = {}
         self._by_label: dict[Label, Dial] = {}
         self._finished: dict[Label, tuple[NodeId, bytes]] = {}
@@ -97,13 +102,16 @@ class Dialler:
 
     # --- asked by this host ---
 
-    def ask(self, link: Link, expect: NodeId | None, *, answering: bool = False, now: float) -> None:
+    def ask(
+        self, link: Link, expect: NodeId | None, *, answering: bool = False, chance: bool = False, now: float
+    ) -> None:
         """Start a handshake, unless one is on its way over that link; what anybody may answer, anybody may go on to.
 
         `answering`: the other side began one there a moment ago, and is given the time to end it.
         """
         dial = self._by_link.get(link)
         if dial is not None and self.is_busy(link):
+            dial.chance = dial.chance and chance
             if expect is None and dial.noise is None:
                 dial.expect = None
             return
@@ -112,6 +120,7 @@ class Dialler:
         scalar = self._desk.keygen(32)
         head = layout.first_head(self._desk.label(), share(self._desk.keys.generator, scalar))
         dial = Dial(link, expect, scalar, head, now=now)
+        dial.chance = chance
         self._by_link[link] = self._by_label[dial.label] = dial
         first = layout.first(head, NO_COOKIE, self._desk.keys.mac_key)
         if answering:
@@ -138,7 +147,7 @@ class Dialler:
         for dial in dials:
             self._close(dial)
             if not dial.quiet:
-                self.ask(dial.link, dial.expect, now=now)
+                self.ask(dial.link, dial.expect, chance=dial.chance, now=now)
 
     def due(self, label: Label, *, now: float) -> None:
         """Repeat, or give up."""
@@ -199,14 +208,15 @@ class Dialler:
         if dial.noise is not None or second.share in dial.refused:
             return
         source = guess_source(dial.link)
-        if not self._guesses.take(source, now=now):
+        guesses = self._chances if dial.chance else self._guesses
+        if (dial.chance and dial.refused) or not guesses.take(source, now=now):
             desk.drop("guess_budget")
             return
         noise = self._try(dial, second)
         if noise is None:
             self._refuse(dial, second.share)
             return
-        self._guesses.give_back(source, now=now)
+        guesses.give_back(source, now=now)
         self._prove(dial, noise, second, link, now=now)
 
     def _try(self, dial: Dial, second: Second) -> Handshake | None:

@@ -14,6 +14,8 @@ class DialAsked(Struct, frozen=True):
     expect: NodeId | None
     likely: NodeId | None = None
     """Who answered there before, where nobody in particular is expected: a session with it is resumed, if it is."""
+    chance: bool = False
+    """Only a beacon led there: whoever answers has few guesses, and none of those that other dials need."""
 
 
 class DialDropped(Struct, frozen=True):

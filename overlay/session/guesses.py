@@ -1,8 +1,8 @@
 """How often somebody may try a secret on us: token buckets per source and per node (protocol section 3).
 
 A token is taken before a guess can be tested and given back when the other proves that it knows the secret. Answers
-to strangers and our own dials draw from two sets of buckets: strangers who use up the first do not keep us from
-dialling.
+to strangers, our own dials and those that only beacons led to draw from three sets of buckets: strangers who use up
+one of them do not keep us from dialling.
 """
 
 from __future__ import annotations

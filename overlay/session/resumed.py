@@ -64,7 +64,7 @@ class Redeemer:
             desk.drop("self")
         elif not _is_made_by(ticket.peer, ticket, resume):
             desk.drop("resume_mac")
-            desk.spend_ticket(ticket)
+            desk.strike_ticket(ticket)
         elif self._resumer.goes_on(resume, ticket.peer, link, now=now):
             desk.drop("crossed")
         else:

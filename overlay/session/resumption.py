@@ -29,16 +29,18 @@ from overlay.session.timing import RESUME_LATE, RESUME_TRIES, YIELDED, Timer, wa
 from overlay.values import Direct, Label, Link, NodeId
 
 FallBack = Callable[..., None]
-"""`fall_back(link, expect, now=now)`: dial as if there had been no ticket."""
+"""`fall_back(link, expect, chance=chance, now=now)`: dial as if there had been no ticket."""
 
 
 class Try:
     """r1 over one link."""
 
-    __slots__ = ("expect", "next_at", "sent")
+    __slots__ = ("chance", "expect", "next_at", "sent")
 
-    def __init__(self, expect: NodeId | None) -> None:
+    def __init__(self, expect: NodeId | None, *, chance: bool = False) -> None:
         self.expect = expect
+        self.chance = chance
+        """Only a beacon led there."""
         self.sent = 0
         self.next_at = 0.0
 
@@ -77,7 +79,9 @@ class Resumer:
 
     # --- asked by this host ---
 
-    def ask(self, link: Link, expect: NodeId | None, likely: NodeId | None, *, now: float) -> bool:
+    def ask(
+        self, link: Link, expect: NodeId | None, likely: NodeId | None, *, chance: bool = False, now: float
+    ) -> bool:
         """Try to resume over `link`; False: there is nothing to resume with."""
         peer = expect or likely
         if peer is None:
@@ -85,7 +89,8 @@ class Resumer:
         attempt = self._by_peer.get(peer) or self._begin(peer, now=now)
         if attempt is None:
             return False
-        known = attempt.tries.setdefault(link, Try(expect))
+        known = attempt.tries.setdefault(link, Try(expect, chance=chance))
+        known.chance = known.chance and chance
         known.expect = known.expect and expect
         if not known.sent:
             self._say(attempt, link, known, now=now)
@@ -124,8 +129,8 @@ class Resumer:
             self._close(attempt)
         for attempt in before:
             for link, each in attempt.tries.items():
-                if not self.ask(link, each.expect, attempt.ticket.peer, now=now):
-                    self._fall_back(link, each.expect, now=now)
+                if not self.ask(link, each.expect, attempt.ticket.peer, chance=each.chance, now=now):
+                    self._fall_back(link, each.expect, chance=each.chance, now=now)
 
     def due(self, label: Label, *, now: float) -> None:
         """Repeat; or dial by m1, unless the peer came by itself meanwhile; or forget."""
@@ -159,7 +164,7 @@ class Resumer:
         each = attempt.tries.pop(link)
         if not attempt.tries:
             self._by_peer.pop(attempt.ticket.peer, None)
-        self._fall_back(link, each.expect, now=now)
+        self._fall_back(link, each.expect, chance=each.chance, now=now)
 
     def _schedule(self, attempt: Attempt, *, now: float) -> None:
         at = min((each.next_at for each in attempt.tries.values()), default=now + RESUME_LATE)

@@ -239,9 +239,10 @@ class Sessions:
 
     def _dial(self, fact: told.DialAsked, *, now: float) -> None:
         """By the ticket of an earlier session, if there is one and no m1 is under way there."""
-        if self._dialler.is_busy(fact.link) or not self._resumer.ask(fact.link, fact.expect, fact.likely, now=now):
-            answering = self._answerer.is_answering(fact.link, now=now)
-            self._dialler.ask(fact.link, fact.expect, answering=answering, now=now)
+        link, expect, chance = fact.link, fact.expect, fact.chance
+        if self._dialler.is_busy(link) or not self._resumer.ask(link, expect, fact.likely, chance=chance, now=now):
+            answering = self._answerer.is_answering(link, now=now)
+            self._dialler.ask(link, expect, answering=answering, chance=chance, now=now)
 
     def _discard_all(self, *, now: float) -> None:
         self._book.forget_all()

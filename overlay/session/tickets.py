@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from overlay.values import NodeId
 
+STRIKES = 3
+"""Questions of somebody else's make after which a ticket is no good: its id is no secret to whoever saw one go by."""
 ID_SIZE, SECRET_SIZE = 16, 32
 KEPT = 2
 """Tickets of one peer."""
@@ -44,6 +46,8 @@ class Tickets:
         self._by_peer: dict[NodeId, list[Ticket]] = {}
         """Newest first; the peers in the order of their newest."""
         self._by_id: dict[bytes, Ticket] = {}
+        self._strikes: dict[bytes, int] = {}
+        """Id -> times it was shown by somebody who does not hold its secret."""
         for ticket in held:
             self.add(ticket)
 
@@ -70,12 +74,12 @@ class Tickets:
         self._by_peer[ticket.peer] = [ticket, *held[: KEPT - 1]]
         self._by_id[ticket.id] = ticket
         for old in held[KEPT - 1 :]:
-            del self._by_id[old.id]
+            self._drop(old)
         if len(self._by_peer) <= MOST_PEERS:
             return None
         oldest = next(iter(self._by_peer))
         for old in self._by_peer.pop(oldest):
-            del self._by_id[old.id]
+            self._drop(old)
         return oldest
 
     def spend(self, ticket: Ticket) -> bool:
@@ -87,4 +91,14 @@ class Tickets:
             self._by_peer[ticket.peer] = held
         else:
             del self._by_peer[ticket.peer]
+        self._strikes.pop(ticket.id, None)
         return True
+
+    def strike(self, ticket: Ticket) -> bool:
+        """Somebody showed it who does not hold its secret; whether that was once too often."""
+        self._strikes[ticket.id] = self._strikes.get(ticket.id, 0) + 1
+        return self._strikes[ticket.id] >= STRIKES
+
+    def _drop(self, ticket: Ticket) -> None:
+        del self._by_id[ticket.id]
+        self._strikes.pop(ticket.id, None)

@@ -110,4 +110,4 @@ def test_beacons_of_members_that_are_known_take_no_dial_from_a_newcomer() -> Non
     (due,) = [about for timer, about in board.timers.expired(2.0) if timer is Timer.NEARBY]
     assert due == newcomer
     nearby.due(newcomer, now=2.0)
-    assert do.Dial(Direct(SOCKET, newcomer), None) in board.out
+    assert do.Dial(Direct(SOCKET, newcomer), None, chance=True) in board.out

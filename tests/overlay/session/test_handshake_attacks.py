@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from nacl.bindings import crypto_scalarmult_base
 
+from overlay.session import layout
+from overlay.session.commands import SendHandshake
 from overlay.session.events import (
     DialFailed,
     SecretRefused,
     SessionLost,
 )
+from overlay.session.facts import DialAsked
+from overlay.values import Label
+from punch.values import udp
 from tests.overlay.session.world import (
+    NETWORK,
     OTHER_SECRET,
     PING,
     Fate,
@@ -18,6 +25,7 @@ from tests.overlay.session.world import (
     Packet,
     World,
     agreed,
+    direct,
     joined,
     lose,
     remade,
@@ -220,3 +228,23 @@ def test_epochs_of_strangers_do_not_collide() -> None:
     assert len(a.opened()) == 2
     assert agreed(a, b)
     assert len({epoch for _, epoch in a.open_keys}) == 2
+
+
+def test_dials_that_only_beacons_led_to_take_no_guess_from_the_others() -> None:
+    world = World()
+    a, honest = world.host(), world.host()
+    for number in range(40):
+        link = direct(udp(f"192.168.7.{10 + number}", 4000 + number))
+        a.sessions.tell(DialAsked(link, None, chance=True), now=world.now)
+        m1 = next(each.frame for each in a.sessions.commands() if isinstance(each, SendHandshake))
+        label = layout.label_of(m1)
+        for guess in range(5):
+            point = crypto_scalarmult_base(bytes((number + 1, guess + 1)).ljust(32, b"x"))
+            head = layout.second_head(label, Label(7), point)
+            a.sessions.receive(layout.second(head, bytes(48), NETWORK.mac_key), link, now=world.now)
+    assert a.sessions.drops["guess"] == 30, "one a dial, and as many dials as a node may guess at"
+    list(a.sessions.commands())
+    list(a.sessions.events())
+    world.dial(a, honest, expect=honest.id)
+    world.run(1)
+    assert agreed(a, honest)
