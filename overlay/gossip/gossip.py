@@ -389,6 +389,7 @@ class Gossip:
         self._timers.set(Timer.TIDY, now + TIDY)
         self._members.tidy(slept=late if late > TIDY else 0.0, now=now)
         self._spread.tidy(now=now)
+        self._intake.tidy(now=now)
         self._silence.tidy(now=now)
         self._clones.tidy(now=now)
         self._forget_floods()

@@ -1,6 +1,6 @@
 """A record that came: checked from cheap to dear, and kept or dropped (protocol section 8).
 
-bytes --decode--> newer than known? --room, and the bringer's budget--> signature --> kept
+bytes --decode--> newer than known? --room, and the bringer's budgets--> signature --> kept
                   of two with one sequence that differ the smaller signature wins, so that all end with the same
 """
 
@@ -17,6 +17,13 @@ from overlay.gossip.records import SIGNATURE, decode, is_signed
 from overlay.gossip.spread import Spread
 from overlay.values import NodeId
 from overlay.wire.codec import Malformed
+from punch.limiter import TokenBucket
+
+
+CHECKED_BURST, CHECKED_RATE = 5000.0, 60.0
+"""Signatures that one neighbour makes us check, at once and a second from then on: somewhat more than one sends."""
+FORGED = 100.0
+"""Checks that a forged record costs its bringer: whoever checks what it hands on brings none."""
 
 
 class Verified(Struct, frozen=True):
@@ -39,6 +46,7 @@ class Intake:
         self._members = members
         self._spread = spread
         self._drop = drop
+        self._checks: dict[NodeId, TokenBucket] = {}
         self.evicted: list[NodeId] = []
         """Members that gave way to another, to be let go."""
 
@@ -52,11 +60,26 @@ class Intake:
         if handshake and record.id != peer:
             self._drop("record_foreign")
         elif self._is_news(record, signed, peer, now) and self._may_come(record, peer, now):
-            if is_signed(signed, record, self._network):
+            checks = None if handshake or peer is None else self._checks_of(peer, now)
+            if checks is not None and not checks.take(now=now):
+                self._drop("records_too_many")
+            elif is_signed(signed, record, self._network):
                 self._make_room(record.id, peer)
                 return Verified(record, signed, peer)
-            self._drop("record_forged")
+            else:
+                self._drop("record_forged")
+                if checks is not None:
+                    checks.take(min(FORGED, checks.available(now=now)), now=now)
         return None
+
+    def _checks_of(self, peer: NodeId, now: float) -> TokenBucket:
+        if peer not in self._checks:
+            self._checks[peer] = TokenBucket(depth=CHECKED_BURST, rate=CHECKED_RATE, now=now)
+        return self._checks[peer]
+
+    def tidy(self, *, now: float) -> None:
+        """Forget budgets that are full again."""
+        self._checks = {peer: checks for peer, checks in self._checks.items() if checks.full_at() > now}
 
     def _is_news(self, record: Record, signed: bytes, peer: NodeId | None, now: float) -> bool:
         """Newer than what we know; or as new, of one that was given up and is here itself; or the winner of two."""

@@ -242,7 +242,7 @@ class Spread:
                 self._out.append(SendGossip(peer, Records([signed])))
 
     def farewell(self, node: NodeId, signed: bytes, known_to: tuple[NodeId, ...], *, now: float) -> None:
-        """Hand on that `node` left: at once, or what is newest of it when ten seconds have passed since it left last."""
+        """Hand on that `node` left: at once, or what is newest of it ten seconds after it left last."""
         at = self._farewells.setdefault(node, Pace(1, FORWARD_EVERY)).at(now=now)
         if at <= now:
             self.hand_on(signed, known_to)

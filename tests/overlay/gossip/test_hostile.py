@@ -30,7 +30,7 @@ from overlay.gossip.gossip import Gossip
 from overlay.gossip.healing import ANSWERED_DEPTH, Healing
 from overlay.gossip.members import Members
 from overlay.gossip.record import Record
-from overlay.gossip.records import sign
+from overlay.gossip.records import is_signed, sign
 from overlay.gossip.silence import CLAIMS_DEPTH, GRACE, TOLD_AFTER
 from overlay.wire.messages import Buckets, Records, Unheard, Want
 from tests.overlay.gossip.mesh import NETWORK, Mesh, gossip, identity
@@ -388,3 +388,22 @@ def test_a_claim_said_twice_is_answered() -> None:
     mesh.tell(middle, UnheardReceived(rooms[0].own.id, [claim, claim]))
     mesh.run(1.0)
     assert middle.own.sequence > before
+
+
+def test_forged_records_use_up_the_checks_of_their_bringer(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh, (bad, good, room) = clique(3)
+    checked: list[Record] = []
+
+    def check(signed: bytes, record: Record, network: str) -> bool:
+        checked.append(record)
+        return is_signed(signed, record, network)
+
+    monkeypatch.setattr("overlay.gossip.intake.is_signed", check)
+    for sequence in range(10_000, 10_500):
+        record = msgspec.structs.replace(good.own, sequence=sequence)
+        mesh.tell(room, RecordsReceived(bad.own.id, [bytes(64) + sign(record, identity(2), NETWORK.name)[64:]]))
+        mesh.run(0.01)
+    assert len(checked) <= 50 + 5 * 60
+    assert room.drops["records_too_many"] >= 100
+    mesh.tell(room, RecordsReceived(good.own.id, [sign(record, identity(2), NETWORK.name)]))
+    assert room.member(good.own.id) == record
