@@ -182,9 +182,7 @@ class Bench:
 
     def probe(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
         """Send one probe; False: neither budget nor leave for it now."""
-        if self.closed or self.through is not None:
-            return False
-        return self.confirm(via, to, now=now, ttl=ttl)
+        return not self.closed and self.through is None and self.confirm(via, to, now=now, ttl=ttl)
 
     def confirm(self, via: SocketId, to: Endpoint, *, now: float, ttl: int = 0) -> bool:
         """Send one probe, also when all is over but the proof: our answer may have got lost."""
@@ -254,7 +252,8 @@ class Bench:
             self.through = (reason, text)
 
     def _send(self, probe: wire.Probe, via: SocketId, to: Endpoint, ttl: int, now: float) -> bool:
-        outlet, refusal = self._lent.outlet, self._refusal(to, now)
+        outlet = self._lent.outlet
+        refusal = None if outlet.manners.is_clear(to, self._try) else self._refusal(to, now)
         if self._barred and to in self._barred:
             return False
         if refusal is not None:
@@ -268,8 +267,6 @@ class Bench:
 
     def _refusal(self, to: Endpoint, now: float) -> Verdict:
         outlet = self._lent.outlet
-        if outlet.manners.is_clear(to, self._try):
-            return None
         near = is_private(to.host) and outlet.is_near(to.host, self._try, now=now)
         return outlet.refusal(to, of=self._try, near=near, now=now)
 

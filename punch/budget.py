@@ -163,7 +163,7 @@ class Budget:
         again = before is not None and (entries <= self.max_entries or (answer and now - before < ENTRY_LIFE))
         if not again and entries + kept >= self.max_entries:
             return False
-        others = [(via, each.host, each.port) for each in beside if each != to]
+        others = [(via, each.host, each.port) for each in beside if each != to] if beside else ()
         if others and entries + (before is None) + kept + sum(map(self._is_new, others)) > self.max_entries:
             return False
         if len(self._recent) + kept >= self.max_pps or not self._bucket.take(now=now, leave=kept):
@@ -271,7 +271,8 @@ class Budget:
         over = self._count + ceil(packets) - self.max_entries
         if over <= 0:
             return now
-        ends = [at + self._kept for at in self._silent.values()]
+        kept = self._kept
+        ends = [at + kept for at in self._silent.values()]
         ends += [at + LONGEST_LIFE + ON_THE_WAY for at in self._replied.values()]
         return sorted(ends)[min(over, len(ends)) - 1]
 

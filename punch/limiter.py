@@ -23,7 +23,9 @@ class TokenBucket:
 
     def take(self, count: float = 1.0, *, now: float, leave: float = 0.0) -> bool:
         """Take `count` tokens such that `leave` remain, or none and return False."""
-        if self.available(now=now) < count + leave:
+        if now > self._at:
+            self.available(now=now)
+        if self._tokens < count + leave:
             return False
         self._tokens -= count
         return True

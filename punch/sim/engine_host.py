@@ -99,9 +99,11 @@ class EngineHost:
 
     def next_timeout(self) -> float | None:
         """The engine's, the next keepalive's, or the next challenge's."""
+        own = self._hello_at if self._hello_at < self._challenge_at else self._challenge_at
         at = self.engine.next_timeout()
-        at = min(self._hello_at, self._challenge_at, inf if at is None else at)
-        return None if at == inf else at
+        if at is not None and at < own:
+            return at
+        return None if own == inf else own
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due."""

@@ -17,6 +17,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable
 
+from msgspec import Struct
+
 from punch.limiter import TokenBucket
 from punch.sim.host import Datagram
 from punch.sim.model import NatModel
@@ -36,29 +38,24 @@ KEYS: dict[str, Key] = {
 """What a mapping belongs to (RFC 4787 section 4.1)."""
 
 
-class Mapping:
+class Mapping(Struct, eq=False):
     """An inside endpoint as it is seen from outside."""
 
-    __slots__ = ("inner", "key", "outside", "sessions")
-
-    def __init__(self, key: Hashable, inner: Endpoint, outside: Endpoint) -> None:
-        self.key = key
-        self.inner = inner
-        self.outside = outside
-        self.sessions: dict[Endpoint, Session] = {}
+    key: Hashable
+    inner: Endpoint
+    outside: Endpoint
+    sessions: dict[Endpoint, Session] = {}
 
 
-class Session:
-    """One entry: a mapping and the outside endpoint it talks to; `mapping` None: left by an unasked packet."""
+class Session(Struct, eq=False):
+    """One entry: a mapping and the outside endpoint it talks to."""
 
-    __slots__ = ("expires", "mapping", "outside", "replied", "to")
-
-    def __init__(self, mapping: Mapping | None, outside: Endpoint, to: Endpoint, expires: float) -> None:
-        self.mapping = mapping
-        self.outside = outside
-        self.to = to
-        self.expires = expires
-        self.replied = False
+    mapping: Mapping | None
+    """None: left by an unasked packet."""
+    outside: Endpoint
+    to: Endpoint
+    expires: float
+    replied: bool = False
 
 
 class Nat:
