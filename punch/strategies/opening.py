@@ -13,7 +13,7 @@ from punch.predict.posterior import FIRST_HOLES
 from punch.signals import HolesOpen, MoreHoles, Sample, Sampled, Signal
 from punch.strategies.desk import Desk, Opened
 from punch.strategies.low_ttl import opening_ttl
-from punch.strategies.plan import FULL, LATE_HOLES, Plan, believed
+from punch.strategies.plan import FULL, LATE_HOLES, PAUSE, Plan, believed
 from punch.values import Endpoint, SocketId, udp
 
 REFRESH = 8.0
@@ -146,7 +146,7 @@ class HardSide:
         while self._place < len(self._script) and self._fresh:
             if room < 1.0 or not self._use(self._fresh[0], self._script[self._place], now):
                 ahead = min(4, len(self._script) - self._place)
-                desk.wait("push", max(desk.room_at(ahead, now=now), now + 0.02))
+                desk.wait("push", max(desk.room_at(ahead, now=now), now + PAUSE))
                 return
             self._fresh.pop(0)
             self._place += 1

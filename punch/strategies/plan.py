@@ -14,6 +14,8 @@ from punch.values import NatProfile
 
 LATE_HOLES = 512
 """Most holes of one peer at all (design section 4: 256 to 512)."""
+PAUSE = 0.05
+"""Seconds that budget is saved up for, so that the packets it allows go out together."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from punch.predict import Pool
 from punch.predict.posterior import FIRST_HOLES, MOST_HOLES
 from punch.signals import HolesOpen, MoreHoles, Sampled, Signal
 from punch.strategies.desk import Desk, Opened
-from punch.strategies.plan import LATE_HOLES, Plan, believed
+from punch.strategies.plan import LATE_HOLES, PAUSE, Plan, believed
 from punch.values import Endpoint, SocketId, udp
 
 SILENT = 12.0
@@ -141,7 +141,8 @@ class EasySide:
             if self._held is None and not self._draw(pool, now):
                 return
             if room < 1.0 or not self._send(now):
-                desk.wait("probe", max(desk.room_at(3, now=now), now + 0.01 * (1 + self._refused)))
+                soon = max(desk.room_at(3, now=now), now + PAUSE)
+                desk.wait("probe", max(min(soon, desk.room_at(HANDFUL, now=now)), now + 0.01 * (1 + self._refused)))
                 return
             room -= 1.0
         desk.wait("probe", now + BREATH)
