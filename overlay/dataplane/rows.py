@@ -224,6 +224,7 @@ class Peer:
         """Open frames of `epoch` with this key; its replay window is new, unless it is the present one."""
         earlier = self.open_keys.get(epoch)
         if earlier is None or earlier.key != key:
+            self.open_keys.pop(epoch, None)  # the newest stands last
             self.open_keys[epoch] = OpenKey(cipher, key)
             self.newest = epoch
             self.counters.small = False

@@ -193,6 +193,9 @@ class Tables:
             return
         if command.open_epoch is not None:
             peer.open_keys.pop(command.open_epoch, None)
+            if command.open_epoch == peer.newest:
+                # Keys that gave way: what moves a peer's ways is said under the ones before again.
+                peer.newest = next(reversed(peer.open_keys), -1)
         if command.seal:
             peer.encrypt_into = None
             peer.asked = False

@@ -423,3 +423,17 @@ def test_writes_are_views_of_what_was_checked() -> None:
     other.hear(b"".join(send(one, *BULK)), SIZE, by=1)
     other.hear(send(one, udp(A4, B4, b"short"))[0], by=1)
     assert seen[-1] == csum_vnet(udp(A4, B4, b"short")) + udp(A4, B4, b"short")
+
+
+@pytest.mark.parametrize("rivals", [0, 1, 3])
+def test_a_peer_is_still_followed_when_later_keys_gave_way(rivals: int) -> None:
+    one, other = two()
+    for epoch in range(1, rivals + 1):
+        other.apply(port.PutKeys(peer=node(1), cipher="aes256gcm", open_epoch=epoch, open_key=bytes((epoch,)) * 32))
+    for epoch in range(1, rivals + 1):
+        other.apply(port.DropKeys(node(1), epoch))
+    (frame,) = send(one, udp(A4, B4, b"moved"))
+    other.facts.clear()
+    other.socket.batches.append((frame, len(frame), endpoint(77)))
+    other.pump()
+    assert [type(fact) for fact in other.facts] == [port.CameFrom]
