@@ -235,6 +235,7 @@ class Downlink:
             if self._open(link, peer, key, head, whole, len(whole)):
                 peer.counters.slices += self._partial.came - count
                 peer.counters.rebuilt += self._partial.rebuilt
+                self._partial.opened(path, session=peer.id, now=self._now)
             else:
                 self._failed(peer)
         return stop

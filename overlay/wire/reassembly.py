@@ -75,8 +75,8 @@ class Reassembly:
         """Bytes held now, `SLOT_COST` a slice included."""
         self.came = 0
         """Slices that came of the envelope given out last."""
-        self.rebuilt = False
-        """That one is whole only by parity or by its double."""
+        self._absent: list[int] = []
+        """The data slices of that one that did not come."""
         self.drops: dict[str, int] = {}
         """Slices by reason: slice_header, slice_size, slice_again; envelopes: partial_evicted, partial_expired."""
 
@@ -98,9 +98,7 @@ class Reassembly:
             self._drop("slice_header")
             return None
         if count == 1:
-            self.came, self.rebuilt = 1, index >= PARITY
-            if self.rebuilt:
-                self._overtaken(key, session, [0], now)
+            self.came, self._absent = 1, [0] if index >= PARITY else []
             return bytes(body)
         partial = self._partials.get(key)
         if partial is not None and now - partial.started > self._timeout:
@@ -110,13 +108,28 @@ class Reassembly:
             partial = self._begin(key, session, count, now)
         if not (self._put_parity(partial, index, body) if index >= PARITY else self._put(partial, index, body)):
             return None
-        absent = partial.missing
-        if absent and (absent > len(partial.parities) or not self._rebuild(key, partial, now)):
+        absent = [place for place, slot in enumerate(partial.slots) if slot is None] if partial.missing else []
+        if absent and not (
+            len(absent) <= len(partial.parities) and rebuild(partial.slots, partial.parities, partial.size)
+        ):
             self._make_room()
             return None
-        self.came, self.rebuilt = partial.came, absent > 0
+        self.came, self._absent = partial.came, absent
         self._forget(key)
         return b"".join(slot for slot in partial.slots if slot is not None)
+
+    @property
+    def rebuilt(self) -> bool:
+        """The envelope given out last is whole only by parity or by its double."""
+        return bool(self._absent)
+
+    def opened(self, key: Hashable, *, session: Hashable, now: float) -> None:
+        """The envelope given out last was no forgery: what it had to do without is late, or lost."""
+        if not self._absent:
+            return
+        while len(self._rebuilt) >= MOST_REBUILT:
+            self._settle(next(iter(self._rebuilt)))
+        self._rebuilt[key] = (now, session, self._absent)
 
     def late(self, key: Hashable, index: int) -> bool:
         """Take slice `index` of an envelope that was given out already; whether it was rebuilt without this one."""
@@ -197,19 +210,6 @@ class Reassembly:
             self._charge(partial, -len(early), slices=-1)
             partial.slots[-1] = None
             partial.missing += 1
-
-    def _rebuild(self, key: Hashable, partial: _Partial, now: float) -> bool:
-        absent = [index for index, slot in enumerate(partial.slots) if slot is None]
-        if not rebuild(partial.slots, partial.parities, partial.size):
-            return False
-        self._overtaken(key, partial.session, absent, now)
-        return True
-
-    def _overtaken(self, key: Hashable, session: Hashable, absent: list[int], now: float) -> None:
-        """The slices of an envelope given out that did not come yet: they may be late, or lost."""
-        while len(self._rebuilt) >= MOST_REBUILT:
-            self._settle(next(iter(self._rebuilt)))
-        self._rebuilt[key] = (now, session, absent)
 
     def _charge(self, partial: _Partial, size: int, slices: int = 1) -> None:
         cost = size + SLOT_COST * slices

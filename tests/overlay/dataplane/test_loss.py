@@ -12,7 +12,7 @@ from overlay.dataplane import port
 from overlay.dataplane.abi import ACCEPT_CSUM
 from overlay.dataplane.downlink import FIRST
 from overlay.dataplane.segment import fit
-from overlay.wire.frame import HEADER, HEADER_SIZE, PARITY, parity_place
+from overlay.wire.frame import DATA, HEADER, HEADER_SIZE, PARITY, parity_place
 from tests.overlay.dataplane.packets import A4, B4, csum_vnet, tcp, udp
 from tests.overlay.dataplane.sides import SIZE, Side, endpoint, label, node, two
 
@@ -201,3 +201,13 @@ def test_the_first_slices_are_told_of_though_none_is_missed() -> None:
         other.now += 0.01
     told = [fact.counters for fact in other.facts if isinstance(fact, port.LossSeen)]
     assert [(each.missed, FIRST <= each.slices < FIRST + 120) for each in told] == [(0, True)]
+
+
+def test_forged_doubles_are_no_loss() -> None:
+    one, other = two()
+    heard(other, say(one, b"true"))
+    for number in range(200):
+        other.hear(HEADER.pack(DATA, PARITY, 1, 0, label(2, 1), 10**6 + number) + bytes(40), by=1)
+    other.now += 0.2
+    counters = other.counters(1)
+    assert (counters.slices, counters.missed, counters.failed_tags) == (1, 0, 200)

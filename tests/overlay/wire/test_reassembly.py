@@ -163,9 +163,12 @@ def test_a_double_stands_for_the_only_slice() -> None:
     box = Reassembly()
     assert box.add("e", parity_index(1, 0), 1, b"whole", session="s", now=0.0) == b"whole"
     assert (box.came, box.rebuilt) == (1, True)
+    assert box.expire(0.0) == [], "it may be forged"
+    box.opened("e", session="s", now=0.0)
     assert box.expire(0.2) == [Missed("s", "e", whole=True, came=0, missed=1)]
     assert box.add("f", 0, 1, b"other", session="s", now=0.3) == b"other"
     assert (box.came, box.rebuilt) == (1, False)
+    box.opened("f", session="s", now=0.3)
     assert box.expire(9.0) == []
 
 
@@ -176,6 +179,8 @@ def test_what_was_overtaken_is_not_missed() -> None:
         assert box.add("e", index, 4, piece, session="s", now=0.0) is None
     assert box.add("e", *_with(pieces[-1], 4), session="s", now=0.01) == body
     assert box.rebuilt
+    assert not box.late("e", 0), "it may be forged"
+    box.opened("e", session="s", now=0.01)
     assert not box.late("e", 1), "that one was there"
     assert not box.late("other", 0)
     assert box.late("e", 0)
@@ -223,6 +228,7 @@ def test_rebuilt_envelopes_are_remembered_within_bounds() -> None:
     box = Reassembly()
     for number in range(3 * MOST_REBUILT):
         box.add(number, parity_index(1, 0), 1, b"x", session="s", now=0.0)
+        box.opened(number, session="s", now=0.0)
     assert len(box._rebuilt) == MOST_REBUILT
     assert len(box.expire(9.0)) <= MOST_REBUILT
 
