@@ -65,6 +65,8 @@ class Loss:
     """What gets lost on the way to a peer, over the last 30 s, from its Reports (totals)."""
 
     WINDOW = 30.0
+    GRAIN = 0.1
+    """Seconds between two accounts kept; those between them are not, however many come."""
 
     __slots__ = ("_reports",)
 
@@ -77,6 +79,8 @@ class Loss:
         if _went_back(last, totals):
             self._reports.clear()
             last = Totals()
+        if len(self._reports) > 1 and now - self._reports[-2][0] < self.GRAIN:
+            self._reports.pop()
         self._reports.append((now, totals))
         while len(self._reports) > 2 and self._reports[1][0] <= now - self.WINDOW:
             self._reports.popleft()

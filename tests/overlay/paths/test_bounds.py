@@ -5,6 +5,7 @@ import pytest
 from overlay.paths import commands as do
 from overlay.paths import facts as told
 from overlay.paths.board import Board, Timer
+from overlay.paths.estimate import Loss, Totals
 from overlay.paths.nearby import Nearby
 from overlay.paths.peer import MOST_PROVEN
 from overlay.values import Direct, Label, NodeId
@@ -111,3 +112,11 @@ def test_beacons_of_members_that_are_known_take_no_dial_from_a_newcomer() -> Non
     assert due == newcomer
     nearby.due(newcomer, now=2.0)
     assert do.Dial(Direct(SOCKET, newcomer), None, chance=True) in board.out
+
+
+def test_a_flood_of_reports_is_kept_in_small_number() -> None:
+    loss = Loss()
+    for number in range(1, 150_001):
+        assert loss.report(Totals(number, 0, 9 * number, number), now=number / 5000) == Totals(1, 0, 9, 1)
+    assert len(loss._reports) <= 305
+    assert loss.share(now=30.0) == 0.1
