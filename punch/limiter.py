@@ -34,6 +34,10 @@ class TokenBucket:
         """Return tokens that were not needed."""
         self._tokens = min(self.depth, self._tokens + count)
 
+    def charge(self, count: float, *, now: float) -> None:
+        """Take `count` tokens, there or not: what lacks is owed, `depth` at most."""
+        self._tokens = max(-self.depth, self.available(now=now) - count)
+
     def full_at(self) -> float:
         """The moment the bucket is full again if nothing is taken, so that a keeper may forget it then."""
         return self._at + (self.depth - self._tokens) / self.rate

@@ -36,6 +36,11 @@ class BucketModel(RuleBasedStateMachine):
         if fits:
             self.tokens -= count
 
+    @rule(count=st.integers(1, 70))
+    def charge(self, count: int) -> None:
+        self.bucket.charge(count, now=self.now)
+        self.tokens = max(-self.depth, self.tokens - count)
+
     @rule(count=st.integers(1, 5))
     def give_back(self, count: int) -> None:
         self.bucket.available(now=self.now)
