@@ -12,7 +12,7 @@ from overlay.values import NodeId
 TOLD = 4
 """Conflicts, and rivals of each, that are told by name."""
 FLOOD = 64
-"""New ids of one neighbour that found no room before a person is told."""
+"""New ids, or claims, of one neighbour that found no room before a person is told."""
 
 
 def address_text(bindings: Bindings, called: Callable[[NodeId], str]) -> str:
@@ -39,11 +39,19 @@ def clone_text(clone: Record | None) -> str:
 
 def flood_text(refused: dict[NodeId, int], called: Callable[[NodeId], str]) -> str:
     """Who brings more unknown members than are believed; empty if nobody does."""
+    who = _worst(refused, called)
+    return who and f"{who} brings unknown members faster than they are believed; those beyond wait or stay unknown"
+
+
+def claims_text(refused: dict[NodeId, int], called: Callable[[NodeId], str]) -> str:
+    """Who goes on saying that members are gone that are there; empty if nobody does."""
+    who = _worst(refused, called)
+    return who and f"{who} says, or passes on, that members are gone that are there; it is believed seldom now"
+
+
+def _worst(refused: dict[NodeId, int], called: Callable[[NodeId], str]) -> str:
     worst = sorted((node for node, count in refused.items() if count >= FLOOD), key=lambda node: -refused[node])
-    if not worst:
-        return ""
-    who = ", ".join(map(called, worst[:TOLD]))
-    return f"{who} brings unknown members faster than they are believed; those beyond wait or stay unknown"
+    return ", ".join(map(called, worst[:TOLD]))
 
 
 class Conflicts:

@@ -66,8 +66,8 @@ class RootChanged(Struct, frozen=True):
 
 
 class Conflict(Struct, frozen=True):
-    """A rival claim was ignored: `code` is address_conflict, name_conflict, duplicate_id or
-    identity_flood; `text` for people."""
+    """A rival claim was ignored: `code` is address_conflict, name_conflict, duplicate_id,
+    identity_flood or false_claims; `text` for people."""
 
     code: str
     text: str

@@ -17,7 +17,7 @@ from enum import Enum, auto
 from overlay.gossip.addresses import SILENT, Bindings, must_move
 from overlay.gossip.clones import Clones, Doubles
 from overlay.gossip.commands import Command
-from overlay.gossip.conflicts import Conflicts, address_text, clone_text, flood_text, name_text
+from overlay.gossip.conflicts import Conflicts, address_text, claims_text, clone_text, flood_text, name_text
 from overlay.gossip.events import (
     AddressBound,
     AddressUnbound,
@@ -121,11 +121,11 @@ class Gossip:
         self._bindings = Bindings()
         self._spread = Spread(self._members, self.drops, entropy=entropy, now=now)
         self._intake = Intake(network.name, self._own.id, self._members, self._spread, self._drop)
-        self._silence = Silence(self._members, self._spread, self._own.id, self.drops)
+        self._silence = Silence(self._members, self._spread, self._own.id, self.drops, now=now)
         self._clones = Clones(boot, entropy=entropy)
         self._doubles = Doubles()
         self._conflicts = Conflicts()
-        self._refused_before: dict[NodeId, int] = {}
+        self._refused_before: list[dict[NodeId, int]] = []
         self._root = b""
         self._timers: Timers[Timer] = Timers()
         self._events: list[Event] = []
@@ -153,6 +153,11 @@ class Gossip:
         """The record of a member, our own too; None for one unknown or gone."""
         held = self._members.get(node)
         return held.record if held else None
+
+    def introducer(self, node: NodeId) -> NodeId | None:
+        """The neighbour that brought the id of a member; None: the disk, or itself."""
+        held = self._members.get(node)
+        return held.by if held else None
 
     def members(self) -> list[Record]:
         """The records of all others, in the order they came to be known."""
@@ -351,6 +356,8 @@ class Gossip:
         node = record.id
         held = self._members.get(node)
         before = held.record if held is not None else None
+        if before is not None:
+            self._silence.spoke(before, record, now=now)
         self._names_stale |= before is None or before.name != record.name
         first = self._members.put(record, signed, by=peer if peer != node else None, now=now)
         self._changed[node] = first or self._changed.get(node, False)
@@ -404,10 +411,12 @@ class Gossip:
 
     def _forget_floods(self) -> None:
         """Whoever had nothing refused since the last look is no flood any more."""
-        refused = self._spread.refused
-        for node in [node for node, count in refused.items() if self._refused_before.get(node) == count]:
-            del refused[node]
-        self._refused_before = dict(refused)
+        before = self._refused_before
+        self._refused_before = []
+        for index, refused in enumerate((self._spread.refused, self._silence.refused)):
+            for node in [node for node, count in refused.items() if before and before[index].get(node) == count]:
+                del refused[node]
+            self._refused_before.append(dict(refused))
 
     def _is_silent(self, node: NodeId, now: float) -> bool:
         held = self._members.get(node)
@@ -458,6 +467,7 @@ class Gossip:
             "name_conflict": name_text(own, self._names[own.id]),
             "duplicate_id": clone_text(self._clones.record),
             "identity_flood": flood_text(self._spread.refused, self.name_of),
+            "false_claims": claims_text(self._silence.refused, self.name_of),
         }
         self._events.extend(self._conflicts.news(there))
 

@@ -19,7 +19,6 @@ from overlay.values import NodeId
 from overlay.wire.codec import Malformed
 from punch.limiter import TokenBucket
 
-
 CHECKED_BURST, CHECKED_RATE = 5000.0, 60.0
 """Signatures that one neighbour makes us check, at once and a second from then on: somewhat more than one sends."""
 FORGED = 100.0
@@ -69,7 +68,7 @@ class Intake:
             else:
                 self._drop("record_forged")
                 if checks is not None:
-                    checks.take(min(FORGED, checks.available(now=now)), now=now)
+                    checks.charge(FORGED, now=now)
         return None
 
     def _checks_of(self, peer: NodeId, now: float) -> TokenBucket:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from overlay.gossip.commands import SendGossip
 from overlay.gossip.members import Held, Members
+from overlay.gossip.record import Record
 from overlay.gossip.spread import Spread
 from overlay.values import NodeId
 from overlay.wire.messages import Unheard
@@ -28,6 +29,12 @@ ANSWER_EVERY = 30.0
 """Seconds between two records of ours that answer claims."""
 CLAIMS_DEPTH, CLAIMS_RATE = 64.0, 1.0
 """Claims of one neighbour believed at once, and a second from then on."""
+PASSED_DEPTH, PASSED_RATE = 256.0, 0.5
+"""Claims of all others passed on at once (a site that goes dark), and a second from then on."""
+REFUTED = 10.0
+"""Claims, owed where there are no more, that one costs its bringer whose member answers .."""
+REFUTED_WITHIN = ANSWER_EVERY + TOLD_AFTER
+""".. within so many seconds, of the run that was claimed to be gone."""
 MOST_ENTRIES = 64
 """Entries of one message."""
 
@@ -35,7 +42,7 @@ MOST_ENTRIES = 64
 class Silence:
     """Claims that a member is heard no more: ours, and those of others."""
 
-    def __init__(self, members: Members, spread: Spread, own: NodeId, drops: dict[str, int]) -> None:
+    def __init__(self, members: Members, spread: Spread, own: NodeId, drops: dict[str, int], *, now: float) -> None:
         self._members = members
         self._spread = spread
         self._own = own
@@ -45,6 +52,11 @@ class Silence:
         self._untold: dict[NodeId, tuple[int, float]] = {}
         """Members held for quiet that nobody was told of yet, and when they are."""
         self._claims: dict[NodeId, TokenBucket] = {}
+        self._passed = TokenBucket(depth=PASSED_DEPTH, rate=PASSED_RATE, now=now)
+        self._bringers: dict[NodeId, tuple[NodeId, float]] = {}
+        """Member held for quiet -> who said so, and when."""
+        self.refused: dict[NodeId, int] = {}
+        """Neighbour -> claims of it that were not believed as it had brought too many, or false ones."""
         self._answered_at = float("-inf")
         self._out: list[SendGossip] = []
 
@@ -67,17 +79,30 @@ class Silence:
                 continue
             if not self._claims[peer].take(now=now):
                 self._drop("claims_too_many")
+                self.refused[peer] = self.refused.get(peer, 0) + 1
                 break
             if node == self._own:
                 if now - self._answered_at >= ANSWER_EVERY:
                     ours, self._answered_at = True, now
             elif node in self._spread.neighbours and now - held.heard < HEARD:
                 self._say(node, [(raw, sequence)])
-            else:
+            elif self._passed.take(now=now):
                 self._believe(held, now=now)
+                self._bringers[node] = (peer, now)
                 believed.append((raw, sequence))
+            else:
+                self._drop("claims_too_many")
+                break
         self._pass_on(believed, peer)
         return ours
+
+    def spoke(self, before: Record, record: Record, *, now: float) -> None:
+        """A member signed a newer record: whoever claimed its run to be gone was wrong, and pays for it."""
+        peer, at = self._bringers.pop(record.id, (None, 0.0))
+        if peer is None or record.boot != before.boot or now - at > REFUTED_WITHIN:
+            return
+        if (claims := self._claims.get(peer)) is not None:
+            claims.charge(REFUTED, now=now)
 
     def doubted(self, peer: NodeId, entries: list[tuple[bytes, int]]) -> None:
         """`peer` holds these: of those that are quiet here it shall hear so, that they may answer."""
@@ -140,6 +165,7 @@ class Silence:
     def tidy(self, *, now: float) -> None:
         """Forget budgets that are full again."""
         self._claims = {node: claims for node, claims in self._claims.items() if claims.full_at() > now}
+        self._bringers = {node: said for node, said in self._bringers.items() if now - said[1] <= REFUTED_WITHIN}
 
     def _drop(self, reason: str) -> None:
         self._drops[reason] = self._drops.get(reason, 0) + 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from overlay.gossip import members as limits
 from overlay.gossip.clones import Clones
 from overlay.gossip.commands import SendGossip
+from overlay.gossip.conflicts import claims_text
 from overlay.gossip.events import Conflict, ConflictOver, MemberGone, MemberQuiet
 from overlay.gossip.facts import (
     BucketsReceived,
@@ -31,7 +32,9 @@ from overlay.gossip.healing import ANSWERED_DEPTH, Healing
 from overlay.gossip.members import Members
 from overlay.gossip.record import Record
 from overlay.gossip.records import is_signed, sign
-from overlay.gossip.silence import CLAIMS_DEPTH, GRACE, TOLD_AFTER
+from overlay.gossip.silence import CLAIMS_DEPTH, GRACE, PASSED_DEPTH, TOLD_AFTER, Silence
+from overlay.gossip.spread import Spread
+from overlay.values import NodeId
 from overlay.wire.messages import Buckets, Records, Unheard, Want
 from tests.overlay.gossip.mesh import NETWORK, Mesh, gossip, identity
 
@@ -407,3 +410,41 @@ def test_forged_records_use_up_the_checks_of_their_bringer(monkeypatch: pytest.M
     assert room.drops["records_too_many"] >= 100
     mesh.tell(room, RecordsReceived(good.own.id, [sign(record, identity(2), NETWORK.name)]))
     assert room.member(good.own.id) == record
+
+
+def silence_of(count: int) -> tuple[Silence, list[Record]]:
+    """Claims heard in a room with a neighbour and so many members."""
+    members = Members()
+    spread = Spread(members, {}, entropy=random.Random(1), now=0.0)
+    spread.up(identity(2).id, now=0.0)
+    base = gossip(identity(3)).own
+    records = [msgspec.structs.replace(base, id=NodeId(n.to_bytes(32, "big"))) for n in range(count)]
+    for record in records:
+        members.put(record, b"x" * 64, now=0.0)
+    return Silence(members, spread, identity(1).id, {}, now=0.0), records
+
+
+@pytest.mark.parametrize(("same_run", "believed_at_most"), [(True, 6 + 120 / 11 + 1), (False, 64 + 120)])
+def test_claims_that_members_refute_are_believed_seldom_and_their_bringer_is_named(
+    same_run: bool, believed_at_most: float
+) -> None:
+    silence, records = silence_of(480)
+    liar, believed = identity(9).id, 0
+    for step, record in enumerate(records):
+        now = step / 4
+        silence.heard(liar, [(record.id, record.sequence)], now=now)
+        if silence.commands():
+            believed += 1
+            boot = record.boot if same_run else b"another."
+            silence.spoke(record, msgspec.structs.replace(record, sequence=99, boot=boot), now=now)
+    assert believed_at_most * 0.4 <= believed <= believed_at_most
+    assert silence.refused[liar] == 480 - believed
+    assert claims_text(silence.refused, lambda node: "bad").startswith("bad says")
+
+
+def test_what_all_claim_is_passed_on_so_often() -> None:
+    silence, records = silence_of(1000)
+    for number, record in enumerate(records):
+        silence.heard(identity(100 + number // 20).id, [(record.id, record.sequence)], now=0.0)
+    said = [each.message for each in silence.commands()]
+    assert sum(len(each.entries) for each in said if isinstance(each, Unheard)) == PASSED_DEPTH
