@@ -10,7 +10,7 @@ from overlay.gossip.record import Record
 from overlay.node.rooms import Rooms
 from overlay.paths import facts as paths
 from overlay.routing.neighbours import Accepted, Candidate, Chosen, beyond, choose, is_sparse
-from overlay.values import NodeId
+from overlay.values import Direct, NodeId, guess_source
 
 SOON, AGAIN = 1.0, 30.0
 """Seconds from a change to the look at it, and between looks in a sparse mesh."""
@@ -96,10 +96,19 @@ class Circle:
             record = self._rooms.gossip.member(node)
             links = record.links if record is not None else ()
             others = sum(link.node != self._rooms.own for link in links)
-            accepted.append(Accepted(node, others, peer.session_at))
+            by = self._rooms.gossip.introducer(node)
+            accepted.append(Accepted(node, others, peer.session_at, self._source(node), by))
         beyond_bound = beyond(accepted)
         for each in accepted:
             self._rooms.paths.tell(paths.LetGo(each.id, full=each.id in beyond_bound), now=now)
+
+    def _source(self, node: NodeId) -> str:
+        """Where a session comes from: a host or network, or the relay that hands it over."""
+        peer = self._rooms.paths.peer(node)
+        way = peer and (peer.best_direct() or peer.best_relayed())
+        if not way:
+            return ""
+        return guess_source(way.where) if isinstance(way.where, Direct) else f"circuit:{way.where.hex()}"
 
 
 def is_far(rooms: Rooms, node: NodeId, *, now: float) -> bool:

@@ -9,6 +9,7 @@ fewer than 24 again        everybody
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 
@@ -31,6 +32,9 @@ ACCEPTED = 64
 """Sessions that others chose, kept beside our own (design section 3)."""
 MOST_ACCEPTED = 256
 """The same where those beyond have nobody else; the newest go whatever they have."""
+ALIKE = 16
+"""Sessions from one source, or of ids that one neighbour introduced, that are judged by their links; more of them go
+before any other, as one liar makes as many ids without a link as it likes."""
 
 
 class Candidate(Struct, frozen=True):
@@ -141,15 +145,34 @@ class Accepted(Struct, frozen=True):
     """Links to others that its record names."""
     since: float
     """When the session opened."""
+    source: str = ""
+    """The host or network it comes from, or the relay; empty: unknown."""
+    by: NodeId | None = None
+    """Who introduced its id; None: itself, or the disk."""
 
 
 def beyond(accepted: Sequence[Accepted]) -> list[NodeId]:
-    """The sessions that must end, so that 64 are left: the newest, of those that reach the mesh by others too."""
+    """The sessions that must end, so that 64 are left: first the newest of too many that came alike, then the newest of
+    those that reach the mesh by others too."""
     excess = len(accepted) - ACCEPTED
     if excess <= 0:
         return []
     newest = sorted(accepted, key=lambda each: -each.since)
-    spared = [each for each in newest if each.others >= 2]
-    leaving = [each.id for each in spared[:excess]]
+    crowd = _alike(newest[::-1])
+    able = [each.id for each in newest if each.others >= 2 and each.id not in crowd]
+    leaving = [*[each.id for each in newest if each.id in crowd], *able][:excess]
     left = [each.id for each in newest if each.id not in leaving]
     return leaving + left[: max(0, len(left) - MOST_ACCEPTED)]
+
+
+def _alike(oldest: Sequence[Accepted]) -> frozenset[NodeId]:
+    """Those that came after 16 others from their source, or of whoever introduced them."""
+    counts: Counter[str | NodeId] = Counter()
+    crowd: list[NodeId] = []
+    for each in oldest:
+        kinds = [kind for kind in (each.source, each.by) if kind]
+        if any(counts[kind] >= ALIKE for kind in kinds):
+            crowd.append(each.id)
+        else:
+            counts.update(kinds)
+    return frozenset(crowd)

@@ -113,3 +113,18 @@ def test_what_is_beyond_the_bound(rows: list[tuple[int, float]]) -> None:
         assert not leaving
     if len(kept) > ACCEPTED:
         assert all(each.others < 2 for each in kept)
+
+
+def test_ids_without_a_link_of_one_liar_put_nobody_out() -> None:
+    honest = [Accepted(node(n), 5, float(n), f"192.0.2.{n}") for n in range(60)]
+    for liars in (
+        [Accepted(node(1000 + n), 0, 1000.0 + n, "198.51.100.1") for n in range(200)],
+        [Accepted(node(1000 + n), 0, 1000.0 + n, f"198.51.100.{n}", node(999)) for n in range(200)],
+        [Accepted(node(1000 + n), 0, n - 500.0, "198.51.100.1") for n in range(200)],
+    ):
+        leaving = beyond(honest + liars)
+        assert len(leaving) == 196
+        assert sum(each.id in leaving for each in honest) <= 16 - 4
+    newcomers = [Accepted(node(n), n % 2, 1000.0 + n, f"192.0.2.{n}") for n in range(60)]
+    leaving = beyond([Accepted(node(1000 + n), 0, float(n), "198.51.100.1") for n in range(256)] + newcomers)
+    assert not any(each.id in leaving for each in newcomers)
