@@ -149,14 +149,19 @@ class Uplink:
                 break
             size = 0
         self._start, self._current, self._wanted = offset, current, wanted
-        self._ship_sides()  # what lies aside for this peer was read before its run began
-        if count and current is not None:
-            if offset - start > limit < port.FULL_ENVELOPE:
-                self._reshape(current, bytes(view[start + LENGTH : offset]))
-                self._ship_sides()
-            else:
-                self._ship(current, view[start:offset], count)
+        self._ship_run(current if count else None, view[start:offset], count)
         return more
+
+    def _ship_run(self, peer: Peer | None, run: memoryview, count: int) -> None:
+        """Send what was read, in the order it was read; a lone packet too large for its peer is cut."""
+        self._ship_sides()  # what lies aside for this peer was read before its run began
+        if peer is None:
+            return
+        if len(run) > peer.limit < port.FULL_ENVELOPE:
+            self._reshape(peer, bytes(run[LENGTH:]))
+            self._ship_sides()
+        else:
+            self._ship(peer, run, count)
 
     def _last_run(self) -> tuple[Peer | None, bytearray]:
         """Peer and destination of the last run, which are the next one's as a rule; nobody once the tables changed."""

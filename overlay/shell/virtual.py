@@ -106,7 +106,19 @@ class VirtualNode:
         self._ports = random.Random(setup.boot)
         self._next_id = FIRST_FRESH
         self._files = files
-        self._do: dict[type, Callable[[Any], None]] = {
+        self._do = self._doings()
+        self.plane = MemoryPlane(
+            self.tun, send=self._send, receive=self._frame, tell=self._fact, clock=lambda: self._now
+        )
+        self.node = Node(setup, keygen=keygen, entropy=entropy, now=now)
+        for socket, local in self._locals.items():
+            role: Role = "alternate" if socket in (ABOVE4, ABOVE6) else "main"
+            self.node.tell(told.SocketOpened(socket, local, role=role), now=now)
+        self.tell(told.AddressesChanged(addresses, gateway), now=now)
+
+    def _doings(self) -> dict[type, Callable[[Any], None]]:
+        """Who does what."""
+        return {
             SendDatagram: lambda c: self._send(c.via, c.to, c.payload, c.ttl),
             OpenSockets: self._open,
             CloseSocket: lambda c: self._close(c.socket),
@@ -117,14 +129,6 @@ class VirtualNode:
             SendBeacon: lambda c: None,  # links of a world have no groups
             StoreAddress: lambda c: self.memory.update(ipv4=c.ipv4 or None, sequence=c.sequence),
         }
-        self.plane = MemoryPlane(
-            self.tun, send=self._send, receive=self._frame, tell=self._fact, clock=lambda: self._now
-        )
-        self.node = Node(setup, keygen=keygen, entropy=entropy, now=now)
-        for socket, local in self._locals.items():
-            role: Role = "alternate" if socket in (ABOVE4, ABOVE6) else "main"
-            self.node.tell(told.SocketOpened(socket, local, role=role), now=now)
-        self.tell(told.AddressesChanged(addresses, gateway), now=now)
 
     # --- the host's verbs ---
 
