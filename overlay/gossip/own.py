@@ -46,15 +46,7 @@ class OwnRecord:
         Raises:
             UsageError: `name` is no DNS label, or a fixed `ipv4` is not of this network.
         """
-        if not is_label(name):
-            raise UsageError(
-                f"{name!r} is not a name a device can have", "use 1 to 63 letters, digits and inner hyphens (--name)"
-            )
-        if fixed and not is_member_address(ipv4, network.name):
-            prefix = ipv4_prefix(network.name)
-            raise UsageError(
-                f"{ipv4} is not an address of network {network.name}", f"choose one inside {prefix} (--ip)"
-            )
+        _check(name, ipv4 if fixed else None, network.name)
         self._identity = identity
         self._network = network
         self._pace = Pace(ISSUE_BURST, ISSUE_EVERY)
@@ -165,3 +157,15 @@ class OwnRecord:
         """Drain what happened."""
         events, self._events = self._events, []
         yield from events
+
+
+def _check(name: str, fixed: str | None, network: str) -> None:
+    """Whether a person's wishes for name and address can be met; UsageError if not."""
+    if not is_label(name):
+        raise UsageError(
+            f"{name!r} is not a name a device can have", "use 1 to 63 letters, digits and inner hyphens (--name)"
+        )
+    if fixed is not None and not is_member_address(fixed, network):
+        raise UsageError(
+            f"{fixed} is not an address of network {network}", f"choose one inside {ipv4_prefix(network)} (--ip)"
+        )

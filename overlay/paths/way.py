@@ -86,10 +86,8 @@ class Way:
         """Sent on it and nothing opened: used together with a spare until it answers."""
         self.down = False
         """Asked in doubt, and nothing came by it in time: others carry alone."""
-        self.falls = 0
-        """How often it was left for another one of late ..."""
-        self.fell_at = 0.0
-        """... and when last."""
+        self.falls, self.fell_at = 0, 0.0
+        """How often it was left for another one of late, and when last."""
         self.rests_until = 0.0
         """Relays go before it until then."""
         self.moved = False
@@ -108,7 +106,7 @@ class Way:
         self.redundancy = Redundancy()
         """How envelopes go this way."""
         self.routable = False
-        """The peer was reached here: a handshake went to and fro, or a Challenge did. Being heard is no such proof."""
+        """A handshake or a Challenge went to and fro here; being heard is no such proof."""
         self.candidate = False
         """The peer's frames came from here unasked: until proven, what goes there is taken from the allowance."""
         self.dialled = False

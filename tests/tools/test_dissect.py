@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overlay.session import layout
+from overlay.shell.discovery import PORT as BEACON_PORT
 from overlay.values import Label
 from overlay.wire.frame import CONTROL, DATA, cut
 from tools.dissect import layers
@@ -129,7 +130,7 @@ def test_a_beacon_is_told_by_its_port(tmp_path: Path, capsys: pytest.CaptureFixt
         return Ether() / IP(src=A, dst="239.255.27.182") / UDP(sport=PORT, dport=port) / Raw(payload)
 
     beacon = bytes([6, 0, 1, 0]) + bytes(28)  # its bytes may look like anything
-    lines = printed(tmp_path, capsys, [sent(layers.BEACON_PORT, beacon), sent(layers.BEACON_PORT, bytes(31))])
+    lines = printed(tmp_path, capsys, [sent(BEACON_PORT, beacon), sent(BEACON_PORT, bytes(31))])
     assert "10.0.0.2:27182 > 239.255.27.182:27181 beacon a member is here, 32 B" in lines[0]
     assert lines[1] == ""
     assert "beacon" not in "".join(printed(tmp_path, capsys, [sent(PORT, beacon)]))

@@ -12,7 +12,7 @@ from tools.worlds.__main__ import command
 from tools.worlds.plan import plan
 from tools.worlds.story import live
 
-LONG = range(10)
+LONG = range(2)
 
 
 def holds(kind: str, seed: int) -> str:
@@ -53,8 +53,8 @@ def test_one_seed_tells_one_story_under_any_hash_seed() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8, 208))
-def test_two_hundred_worlds(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(8, 38))
+def test_thirty_more(seed: int) -> None:
     holds("mixed", seed)
 
 
@@ -65,6 +65,6 @@ def test_ten_minutes_in_which_something_always_goes_wrong(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(1))
 def test_more_members_than_have_sessions_with_all(seed: int) -> None:
     holds("sparse", seed)

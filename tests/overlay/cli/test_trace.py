@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from overlay.cli import main
-from overlay.cli.terminal import Canvas, Pen
 from overlay.cli.hops import trace_lines
+from overlay.cli.terminal import Canvas, Pen
 from tests.kit.contract import TRACE, faults
 from tests.overlay.control.fake import IDS, RELAY, FakeNode, peer
 
