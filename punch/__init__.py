@@ -6,6 +6,7 @@
     addresses which kind of host an address is
     config    the [punch] and [stun] tables
     engine    the hall: many attempts, one budget          schedule  when a peer is tried
+    incoming  probes to their attempts
     attempt   one peer, one try        bench   its desk      terms     what two offers amount to
     strategies/  one way to meet a file, and the table of which suits whom
     detect/   what NAT is in front of us, and the STUN service       predict/  where the next port may be

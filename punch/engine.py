@@ -46,6 +46,7 @@ from punch.facts import (
     SocketOpened,
 )
 from punch.holes import Holes
+from punch.incoming import take_probe
 from punch.line import MOST_ATTEMPTS, MOST_OWN, Line
 from punch.observatory import Observatory
 from punch.outlet import Outlet
@@ -176,9 +177,15 @@ class Engine:
 
     def next_timeout(self) -> float | None:
         """The moment `handle_timeout` wants to be called at, or None."""
-        moments = [each.next_timeout() for each in self._attempts.values()]
-        moments += [self._holes.next_timeout(), self._timers.next(), self._observatory.next_timeout()]
-        return min([at for at in moments if at is not None], default=None)
+        earliest = self._observatory.next_timeout()
+        for at in (
+            self._holes.next_timeout(),
+            self._timers.next(),
+            *map(Attempt.next_timeout, self._attempts.values()),
+        ):
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
 
     def handle_timeout(self, *, now: float) -> None:
         """Do what is due at `now`."""
@@ -200,19 +207,7 @@ class Engine:
     # --- datagrams
 
     def _receive_probe(self, payload: bytes, source: Endpoint, via: SocketId, now: float) -> None:
-        probe = wire.peek(payload)
-        if isinstance(probe, str):
-            self._outlet.drops[probe] += 1
-            return
-        attempt = self._attempts.get(probe.label)
-        if attempt is None or probe.attempt != attempt.number:
-            self._outlet.drops["probe_unknown"] += 1
-            return
-        if not any(wire.verify(payload, key) for key in attempt.peer.open_keys(probe.epoch)):
-            self._outlet.drops["probe_mac"] += 1
-            return
-        take = attempt.probed if probe.type == wire.PROBE else attempt.answered
-        if why := take(probe, source, via=via, now=now):
+        if why := take_probe(payload, self._attempts, source, via=via, now=now):
             self._outlet.drops[why] += 1
         else:
             self._outlet.probes_received += 1

@@ -101,9 +101,7 @@ class Gossip:
     ) -> None:
         """Issue the first record, above `sequence`; its address is empty unless given or remembered.
 
-        Raises:
-            UsageError: `name` is no DNS label, or `fixed_ipv4` is not of this network.
-        """
+        Raises UsageError: `name` is no DNS label, or `fixed_ipv4` is not of this network."""
         self.drops: dict[str, int] = {}
         self._entropy = entropy
         self._own = OwnRecord(
