@@ -96,7 +96,7 @@ class Rerouting:
         members = self._rooms.gossip.members()
         known = [peer for each in members if (peer := self._rooms.paths.peer(each.id)) is not None]
         used = [peer for peer in known if _relayed(peer) and now - peer.user_at < IN_USE]
-        lost = [peer for peer in known if peer.known and peer.tries and not peer.current]
+        lost = [peer for peer in known if peer.known and peer.searched and not peer.current]
         for peer in self._some(used):
             self._better(peer, now=now)
         for peer in self._some(lost):

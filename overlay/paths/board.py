@@ -34,9 +34,12 @@ DOWN_AFTER = 0.4
 """Seconds in doubt without a sign of life until a way carries no more, if three round trips are not longer."""
 USED = 600.0
 """Seconds since user packets in which a peer counts as used (design section 3)."""
-HEAD_START, HEAD_START_EACH = 0.2, 0.03
+HEAD_START, HEAD_START_EACH, FEW = 0.2, 0.1, 2
 """Seconds the endpoints of a record get before a relay is asked too where nobody waits, and as many more for each
-member dialled at the same time: of thirty that meet at once each pair would else shake hands by several ways."""
+member beyond a few dialled at the same time: of thirty that meet at once each pair would else shake hands by several
+ways, on hosts that have no time for one."""
+HEAD_START_TRIPS, HEAD_START_MOST = 3.0, 5.0
+"""Round trips to our neighbours that it is at least, as they take now, where a handshake takes two; seconds at most."""
 SEEK_AGAIN = 1.0
 """Seconds that the relay asked last gets before another one is looked for only because there is a new neighbour."""
 IN_HASTE = 10.0
@@ -274,6 +277,13 @@ class Board:
         """Whether user packets wait for a peer, or went to it a moment ago."""
         return peer.user_at > 0.0 and now - peer.user_at < IN_HASTE
 
+    def is_spare(self, peer: Peer, way: Way, *, now: float) -> bool:
+        """Whether a way over a relay is needless now: the peer is reached directly, and nobody sends to it."""
+        if isinstance(way.where, Direct) or self.is_used(peer, now=now):
+            return False
+        best = peer.best_direct()
+        return best is not None and not (best.doubtful or best.down or best.hole)
+
     def seek_relay(self, peer: Peer, *, now: float) -> None:
         """Look for a relay, as soon as what is under way had its time."""
         at = max(now, peer.sought_at + SEEK_AGAIN)
@@ -281,9 +291,15 @@ class Board:
             at = max(at, (peer.session_at if peer.session else peer.dialled_at) + self._head_start(now=now))
         self.timers.set((Timer.DIAL_RELAY, peer.node), at)
 
+    def crowd(self, *, now: float) -> int:
+        """Members dialled of late by what their records name, beyond a few."""
+        return max(0, sum(now - peer.dialled_at < REACH_AGAIN for peer in self.peers.values()) - FEW)
+
     def _head_start(self, *, now: float) -> float:
-        dialled = sum(now - peer.dialled_at < REACH_AGAIN for peer in self.peers.values())
-        return HEAD_START + HEAD_START_EACH * dialled
+        near = [peer.ways.get(peer.near) for peer in self.peers.values() if peer.near is not None]
+        trips = sorted(way.rtt.smoothed for way in near if way is not None and way.rtt.smoothed is not None)
+        usual = HEAD_START_TRIPS * trips[len(trips) // 2] if trips else 0.0
+        return min(HEAD_START_MOST, max(HEAD_START + HEAD_START_EACH * self.crowd(now=now), usual))
 
     def _neighbour_changed(self, peer: Peer, before: Where | None, after: Where | None, *, now: float) -> None:
         if after is None:

@@ -215,6 +215,7 @@ class Dialling:
         self._proving.try_endpoints(peer, now=now)
         if not self._board.is_in_haste(peer, now=now):
             self.dial_direct(peer, now=now)
+        peer.searched = False
         self._board.seek_relay(peer, now=now)
         wait = min(REACH_LAST, REACH_FIRST * 2.0 ** min(peer.tries, 6))
         peer.tries += 1
@@ -224,6 +225,7 @@ class Dialling:
     def dial_relay(self, peer: Peer, *, now: float) -> None:
         """Nothing else led to the peer so far."""
         if peer.known and not peer.current and not self._board.leaving:
+            peer.searched = True
             self._board.out.append(do.FindRelay(peer.node))
 
     def relays_found(self, peer: Peer, relays: tuple[NodeId, ...], *, now: float) -> None:
@@ -240,9 +242,22 @@ class Dialling:
             return
         relay, peer.relays = peer.relays[0], peer.relays[1:]
         peer.sought_at = now
-        self._board.out.append(do.WantCircuit(peer.node, relay))
+        if peer.session or not self._may_meet(peer, now=now):
+            self._board.out.append(do.WantCircuit(peer.node, relay))
         if not peer.session or self._unheard(peer, now=now):
             self._dial(peer, Relayed(relay, peer.node), now=now)
+
+    def met_over(self, peer: Peer, relay: NodeId, *, now: float) -> None:
+        """A handshake of ours went over a relay: a circuit is to follow, unless a direct way comes first."""
+        if self._may_meet(peer, now=now):
+            self._board.seek_relay(peer, now=now)
+        else:
+            self._board.out.append(do.WantCircuit(peer.node, relay))
+
+    def _may_meet(self, peer: Peer, *, now: float) -> bool:
+        """Whether, in a crowd, a direct way may come of what the record names, and nobody waits meanwhile."""
+        crowd = self._board.crowd(now=now) > 0 and not self._board.is_in_haste(peer, now=now)
+        return crowd and bool(self._proving.dialable(peer))
 
     def _unheard(self, peer: Peer, *, now: float) -> bool:
         """A session with a peer that no way reaches: it may have forgotten us (protocol section 4)."""

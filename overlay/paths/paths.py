@@ -349,7 +349,7 @@ class Paths:
             met.heard(now=now)
             ask(peer, met, now=now)
         elif fact.dialled and fact.link.relay not in peer.ways:
-            self._board.out.append(do.WantCircuit(peer.node, fact.link.relay))
+            self._dialling.met_over(peer, fact.link.relay, now=now)
         self._proving.doubt_others(peer, met, anew=fact.anew, now=now)
         for where, way in list(peer.ways.items()):
             if not isinstance(where, Direct):

@@ -113,6 +113,8 @@ class Peer(Struct, eq=False):
     """When an endpoint of its record was last dialled ..."""
     sought_at: float = -math.inf
     """... and a relay last asked to carry to it."""
+    searched: bool = False
+    """A relay was looked for since, as what the record names did not answer in time."""
     user_at: float = 0.0
     """When user packets last went or came, by whatever way."""
     watched: bool = True

@@ -38,6 +38,8 @@ SIZE_AGAIN = 30.0
 """Seconds at base size until larger ones are tried again."""
 ASK_BACK = 0.1
 """Seconds since a way last answered in which nobody asks it again only because the peer does."""
+ASK_BACK_TRIPS = 2.0
+"""Round trips that it is at least: two that ask back whenever the other's question comes would never end it."""
 IN_USE = 2.0
 """Seconds since user packets in which it is worth to."""
 MOST_ENDPOINTS = 12
@@ -69,6 +71,8 @@ class Proving:
         """Send the next Challenge of a row, or end the row."""
         if not peer.session or self._board.leaving:
             return
+        if not way.proven and self._board.is_spare(peer, way, now=now):
+            return  # it is asked once it is needed
         where = way.where
         known = not isinstance(where, Direct) or way.routable
         claimed = way.hole and not known and self._board.timers.get((Timer.HOLE, (peer.node, where))) is not None
@@ -157,7 +161,8 @@ class Proving:
         """The peer asks what was proven: it is in doubt. Perhaps only one direction works, and ours is the other; or
         it hears us and goes elsewhere, where we should follow: the way in use is to answer, too."""
         way = peer.ways.get(peer.current[0]) if peer.current else None
-        fresh = way is None or way.doubtful or now - way.verified_at <= ASK_BACK
+        trips = ASK_BACK_TRIPS * (way.rtt.smoothed or 0.0) if way is not None else 0.0
+        fresh = way is None or way.doubtful or now - way.verified_at <= max(ASK_BACK, trips)
         if way is None or fresh or now - peer.user_at > IN_USE:
             return
         self._board.distrust(peer, way, now=now)
