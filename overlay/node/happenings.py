@@ -404,6 +404,7 @@ class Happenings:
             "address_conflict": "Give one of the two devices another address with --ip.",
             "name_conflict": "Give this device another name with --name.",
             "identity_flood": "Unless a large network is joining this one, change the secret: somebody abuses it.",
+            "false_claims": "If it goes on, change the secret and join again without that device.",
             "duplicate_id": "Delete the state folder on one of the two devices: they share one identity.",
         }
         self._rooms.problems.found(event.code, event.text, fixes.get(event.code, ""), now=now)

@@ -182,7 +182,7 @@ class Problem(Struct, frozen=True):
 
     code: str
     """wrong_secret, no_peer, udp_blocked, address_conflict, subnet_conflict, name_conflict, duplicate_id,
-    identity_flood, port_moved, old_version, relay_off, device_gone, debug_keys, fault, ..."""
+    identity_flood, false_claims, port_moved, old_version, relay_off, device_gone, debug_keys, fault, ..."""
     text: str
     fix: str
     since_s: float
