@@ -311,7 +311,7 @@ TICKET_ID = range(8, R1_HEAD)
 """Bytes of r1 that say which ticket it is."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, R1_SIZE - 1), st.integers(1, 255), st.booleans(), st.booleans())
 def test_a_changed_message_opens_nothing(at: int, flip: int, mended: bool, answer: bool) -> None:
     world, a, b = back()
@@ -419,7 +419,7 @@ def test_a_long_record_is_left_out_rather_than_answer_more_than_was_asked() -> N
     assert len(r2) <= len(r1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32))
 def test_whatever_is_lost_repeated_or_late_no_token_is_gone_in_the_end(seed: int) -> None:
     dice = random.Random(seed)
