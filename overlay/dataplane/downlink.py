@@ -33,8 +33,8 @@ TOLD_EVERY = 1.0
 """Seconds between two CameFrom of the same source."""
 TIDY_EVERY = 0.05
 """Seconds between two looks at what waited too long, while something comes in."""
-FIRST = 1500
-"""Slices of a peer after which LossSeen is told though none was missed: until then it guards a way it does not know."""
+FIRSTS = (500, 1500, 5000, 20_000)
+"""Slices of a peer after which LossSeen is told though none was missed: it guards a way that it does not know."""
 SAID_EVERY = 0.2
 """Seconds between two LossSeen of a peer."""
 STRAYS = 64
@@ -114,8 +114,10 @@ class Downlink:
                 peer.counters.slices += each.came
                 peer.counters.missed += each.missed
                 self._lossy[peer] = None
-        for peer in [peer for peer in self._tables.untold if peer.counters.slices >= FIRST]:
-            self._tables.untold.remove(peer)
+        for peer in [peer for peer in self._tables.untold if peer.counters.slices >= FIRSTS[peer.firsts]]:
+            peer.firsts = sum(peer.counters.slices >= first for first in FIRSTS)
+            if peer.firsts == len(FIRSTS):
+                self._tables.untold.remove(peer)
             self._lossy[peer] = None
         for peer in [peer for peer in self._lossy if now - peer.loss_said >= SAID_EVERY]:
             del self._lossy[peer]

@@ -141,6 +141,7 @@ class Peer:
         "encrypt_into",
         "epoch",
         "failed_at",
+        "firsts",
         "held",
         "held_bytes",
         "id",
@@ -209,6 +210,8 @@ class Peer:
         """Sources that are not its way -> when CameFrom was last told."""
         self.loss_said = 0.0
         """When LossSeen was last told."""
+        self.firsts = 0
+        """How often it was told because so many slices came."""
 
     def seal_with(self, cipher: str, epoch: int, key: bytes) -> None:
         """Seal with this key from now on; counters start at 0, unless it is the present one: no nonce comes twice."""

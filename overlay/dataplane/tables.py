@@ -75,7 +75,7 @@ class Tables:
         self.ration = Ration()
         """How much is carried for others."""
         self.untold: list[Peer] = []
-        """Peers of whose first slices nothing was told yet."""
+        """Peers whose first slices are still to be told of."""
         self.held_bytes = 0
         self.version = 0
         """Counts changes: what a mover found out from the tables holds as long as this does."""

@@ -59,6 +59,7 @@ class Totals(Struct, frozen=True):
     incomplete: int = 0
     slices: int = 0
     missed: int = 0
+    rebuilt: int = 0
 
 
 class Loss:
@@ -111,12 +112,13 @@ def _added(before: Totals, after: Totals) -> Totals:
         after.incomplete - before.incomplete,
         after.slices - before.slices,
         after.missed - before.missed,
+        after.rebuilt - before.rebuilt,
     )
 
 
 def _went_back(before: Totals, after: Totals) -> bool:
     added = _added(before, after)
-    return min(added.complete, added.incomplete, added.slices, added.missed) < 0
+    return min(added.complete, added.incomplete, added.slices, added.missed, added.rebuilt) < 0
 
 
 def _share(lost: int, got: int) -> float:

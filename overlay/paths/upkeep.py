@@ -38,6 +38,8 @@ RTT_EVERY = 5.0
 """Seconds between round trips measured under traffic."""
 BUSY = 1.5
 """Seconds since the last packet went in which a peer counts as being sent to; counters come each second."""
+SENDING = 0.1
+"""Seconds since the last packet went in which a round trip shows what it meets."""
 PONG_SIZE = 65
 """Bytes of a sealed Pong at most."""
 MOST_PINGS = 64
@@ -165,7 +167,7 @@ class Upkeep:
 
     def reported(self, peer: Peer, message: Report, *, now: float) -> None:
         """What the peer got of what we sent."""
-        totals = Totals(message.complete, message.incomplete, message.slices, message.missed)
+        totals = Totals(message.complete, message.incomplete, message.slices, message.missed, message.rebuilt)
         added = peer.loss.report(totals, now=now)
         peer.report_at = now
         peer.vigil.looks = 0
@@ -174,10 +176,8 @@ class Upkeep:
             return
         way.reported = True
         way.told += added.slices + added.missed
-        if way.redundancy.reported(added.slices, added.missed, way.rtt.floor, now=now):
+        if way.redundancy.reported(added, way.rtt.floor, now=now):
             self._board.settle(peer, now=now)
-        if way.redundancy.wants_rtt(now=now):
-            self.ping(peer, None, now=now)
         if added.complete and added.missed > HEAVY * (added.slices + added.missed):
             self._proving.doubt_size(peer, way, now=now)
 
@@ -191,6 +191,10 @@ class Upkeep:
             peer.heard_at = heard
         peer.last_tx = max(peer.last_tx, sent)
         peer.user_at = max(peer.user_at, sent, heard)
+        if now - sent <= SENDING and peer.session and peer.current:
+            way = peer.ways.get(peer.current[0])
+            if way is not None and way.redundancy.wants_rtt(now=now):
+                self.ping(peer, None, now=now)
 
     def traffic(self, peer: Peer, fact: told.Traffic, *, now: float) -> None:
         """The plane's counters, each second."""

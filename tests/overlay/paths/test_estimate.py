@@ -47,8 +47,8 @@ def test_loss_is_of_the_last_thirty_seconds() -> None:
     assert loss.share(now=100.0) is None
 
 
-@given(st.lists(st.tuples(*[st.integers(0, 2**64 - 1)] * 4), max_size=8))
-def test_whatever_is_reported_is_a_share(reports: list[tuple[int, int, int, int]]) -> None:
+@given(st.lists(st.tuples(*[st.integers(0, 2**64 - 1)] * 5), max_size=8))
+def test_whatever_is_reported_is_a_share(reports: list[tuple[int, int, int, int, int]]) -> None:
     loss, way = Loss(), Redundancy()
     for second, each in enumerate(reports):
         added = loss.report(Totals(*each), now=float(second))
@@ -56,7 +56,7 @@ def test_whatever_is_reported_is_a_share(reports: list[tuple[int, int, int, int]
         assert 0 <= (loss.share(now=float(second)) or 0) <= 1
         assert 0 <= (loss.inside(now=float(second)) or 0) <= 1
         way.measured(0.04, 0.04, now=float(second))
-        way.reported(added.slices, added.missed, 0.04, now=float(second))
+        way.reported(added, 0.04, now=float(second))
         assert way.shape.parity * 4 <= way.shape.slices or not way.shape.parity
 
 
