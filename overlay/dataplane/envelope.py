@@ -35,8 +35,11 @@ _counter = struct.Struct("<Q")
 PER_PARITY, PER_PARITY_SMALL = 4, 2
 """Slices that an envelope is cut into for each parity slice at least: a quarter of the bytes (design section 2). One
 that is smaller than so many slices stands between that and a lone slice, which is doubled ..."""
-LEAST_SLICE = 256
+LEAST_SLICE = 512
 """... as long as slices do not become smaller than this."""
+LONE, LEAST_PIECE = 4, 100
+"""A lone slice is cut into so many pieces at most, none of them smaller than this, and as many parity slices follow,
+where a way asks for so many: of eight pieces any four will do, which is worth far more than one double."""
 _WORD = 4
 """A relay swaps labels of a whole batch at once where datagrams are whole words."""
 
@@ -79,7 +82,7 @@ class Sealer:
         """The records of an envelope with parity, padded to whole slices; the size of a slice, the parity slices."""
         size = len(records) + peer.tag
         if size <= peer.body:
-            return records, peer.body, 1
+            return self._lone(peer, records, size)
         k, share = peer.parity, PER_PARITY if size >= PER_PARITY * peer.body else PER_PARITY_SMALL
         while k > 1 and k * share * LEAST_SLICE > size:
             k >>= 1
@@ -90,6 +93,17 @@ class Sealer:
         if k:
             records = bytearray(records)
             records += bytes(count * body - size)
+        return records, body, k
+
+    @staticmethod
+    def _lone(peer: Peer, records: memoryview | bytearray, size: int) -> tuple[memoryview | bytearray, int, int]:
+        """The same of what fits one slice: it goes twice, in pieces any half of which will do where much is lost."""
+        k = min(LONE, 1 << (size // LEAST_PIECE).bit_length() - 1) if size >= LEAST_PIECE else 1
+        if k == 1 or peer.parity < LONE:
+            return records, peer.body, 1
+        body = -(-size // (k * _WORD)) * _WORD
+        records = bytearray(records)
+        records += bytes(k * body - size)
         return records, body, k
 
     def guard(self, size: int, body: int, k: int) -> None:

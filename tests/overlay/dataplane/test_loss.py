@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from overlay.dataplane import port
 from overlay.dataplane.abi import ACCEPT_CSUM
-from overlay.dataplane.downlink import FIRST
+from overlay.dataplane.downlink import FIRSTS
 from overlay.dataplane.segment import fit
 from overlay.wire.frame import DATA, HEADER, HEADER_SIZE, PARITY, parity_place
 from tests.overlay.dataplane.packets import A4, B4, csum_vnet, tcp, udp
@@ -67,6 +67,25 @@ def test_a_lone_packet_goes_with_its_double() -> None:
     other.now += 0.2
     counters = other.counters(1)
     assert (counters.complete, counters.slices, counters.missed, counters.rebuilt) == (3, 3, 1, 2)
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(60, 1), (160, 2), (200, 2), (400, 4), (1300, 4)])
+def test_where_much_is_lost_a_lone_packet_goes_in_pieces_any_half_of_which_do(size: int, pieces: int) -> None:
+    one, other = two(parity=4)
+    dice = random.Random(size)
+    for _ in range(20):
+        payload = dice.randbytes(size)
+        frames = say(one, payload)
+        assert len(frames) == 2 * pieces
+        assert sum(map(len, frames)) <= 2 * (size + 100 + pieces * (HEADER_SIZE + 4))
+        assert heard(other, dice.sample(frames, pieces)) == [payload]
+    assert other.drops == {}
+
+
+@pytest.mark.parametrize("parity", [1, 2])
+def test_where_little_is_lost_it_goes_with_its_double(parity: int) -> None:
+    one, _ = two(parity=parity)
+    assert len(say(one, bytes(1300))) == 2
 
 
 @settings(max_examples=60, deadline=None)
@@ -195,12 +214,13 @@ def test_what_a_stranger_makes_up_is_not_loss() -> None:
 
 def test_the_first_slices_are_told_of_though_none_is_missed() -> None:
     one, other = two()
-    for _ in range(120):
+    for _ in range(1600):
         frames = say(one, *BULK)
         other.hear(b"".join(frames), len(frames[0]), by=1)
         other.now += 0.01
     told = [fact.counters for fact in other.facts if isinstance(fact, port.LossSeen)]
-    assert [(each.missed, FIRST <= each.slices < FIRST + 120) for each in told] == [(0, True)]
+    assert [each.missed for each in told] == [0] * len(FIRSTS)
+    assert all(first <= each.slices < first + 300 for first, each in zip(FIRSTS, told, strict=True))
 
 
 def test_forged_doubles_are_no_loss() -> None:
