@@ -68,6 +68,7 @@ def test_a_stream_over_a_long_lossy_way_is_faster_than_raw() -> None:
     assert found["far_cubic_1/overlay"] > 2 * found["far_cubic_1/raw"]
 
 
+@pytest.mark.xfail(strict=False, reason="known fault: a stream stops where the MTU of its way shrinks under it")
 def test_a_way_that_shrinks_carries_on() -> None:
     with Lab(home("", "", "vps")) as lab:
         network, nodes = direct_beside_a_relay(lab, Link(delay=0.002))
