@@ -7,6 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from overlay.lab import Lab, LabNode
 from overlay.lab.scenario import Host, Scenario, Segment
 from punch.sim.link import Link
