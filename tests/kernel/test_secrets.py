@@ -12,7 +12,7 @@ from tests.kit.mesh import pings, problems
 
 def test_a_wrong_secret_is_told_and_counted() -> None:
     with Lab("direct") as lab:
-        anna = LabNode(lab, "anna")
+        anna = LabNode(lab, "anna", options=("--no-lan",))  # it must not dial ben, and be refused in its turn
         ben = LabNode(lab, "ben", peers=(lab.address("anna"),), secret="not the one")
         anna.up()
         ben.up()
