@@ -34,12 +34,14 @@ SPENT = 1 << 32
 _counter = struct.Struct("<Q")
 PER_PARITY, PER_PARITY_SMALL = 4, 2
 """Slices that an envelope is cut into for each parity slice at least: a quarter of the bytes (design section 2). One
-that is smaller than so many slices stands between that and a lone slice, which is doubled ..."""
+that is smaller than so many slices stands, where much is lost, between that and a lone slice, which is doubled ..."""
 LEAST_SLICE = 512
 """... as long as slices do not become smaller than this."""
 LONE, LEAST_PIECE = 4, 100
 """A lone slice is cut into so many pieces at most, none of them smaller than this, and as many parity slices follow,
 where a way asks for so many: of eight pieces any four will do, which is worth far more than one double."""
+ALONE = 0.005
+"""Seconds without another envelope from which on one is alone."""
 _WORD = 4
 """A relay swaps labels of a whole batch at once where datagrams are whole words."""
 
@@ -78,26 +80,39 @@ class Sealer:
         peer.encrypt_into(self._nonce, records, peer.aad, self._sealed[:size])
         return size
 
-    def pad(self, peer: Peer, records: memoryview | bytearray) -> tuple[memoryview | bytearray, int, int]:
-        """The records of an envelope with parity, padded to whole slices; the size of a slice, the parity slices."""
+    def pad(
+        self, peer: Peer, records: memoryview | bytearray, *, alone: bool
+    ) -> tuple[memoryview | bytearray, int, int]:
+        """The records of an envelope with parity, padded to whole slices; the size of a slice, the parity slices.
+
+        `alone`: nothing went to the peer for a while, nor is likely to follow at once: a game, not a stream.
+        """
         size = len(records) + peer.tag
+        much = alone or peer.parity >= LONE
         if size <= peer.body:
-            return self._lone(peer, records, size)
-        k, share = peer.parity, PER_PARITY if size >= PER_PARITY * peer.body else PER_PARITY_SMALL
-        while k > 1 and k * share * LEAST_SLICE > size:
-            k >>= 1
-        count = max(-(-size // peer.body), k * share)
+            return self._lone(peer, records, size, much)
+        k, count, share = peer.parity, -(-size // peer.body), PER_PARITY
+        if much:
+            share = PER_PARITY if size >= PER_PARITY * peer.body else PER_PARITY_SMALL
+            while k > 1 and k * share * LEAST_SLICE > size:
+                k >>= 1
+            count = max(count, k * share)
         body = min(peer.body, -(-size // (count * _WORD)) * _WORD)
         count = -(-size // body)
-        k = peer.afford(k, size / share, body)
+        k = peer.afford(min(k, 1 << count.bit_length() - 1), size / share, body)
         if k:
             records = bytearray(records)
             records += bytes(count * body - size)
         return records, body, k
 
     @staticmethod
-    def _lone(peer: Peer, records: memoryview | bytearray, size: int) -> tuple[memoryview | bytearray, int, int]:
-        """The same of what fits one slice: it goes twice, in pieces any half of which will do where much is lost."""
+    def _lone(
+        peer: Peer, records: memoryview | bytearray, size: int, much: bool
+    ) -> tuple[memoryview | bytearray, int, int]:
+        """The same of what fits one slice: it goes twice, in pieces any half of which will do where much is lost; of a
+        stream over a way that loses little, only some do."""
+        if not much:
+            return records, peer.body, peer.afford(1, size / PER_PARITY, size)
         k = min(LONE, 1 << (size // LEAST_PIECE).bit_length() - 1) if size >= LEAST_PIECE else 1
         if k == 1 or peer.parity < LONE:
             return records, peer.body, 1

@@ -17,7 +17,7 @@ from overlay.dataplane import port
 from overlay.dataplane.abi import NEEDS_CSUM
 from overlay.dataplane.check import is_multicast
 from overlay.dataplane.edges import Tun
-from overlay.dataplane.envelope import LARGEST, LEAD, LENGTH, SPENT, Sealer
+from overlay.dataplane.envelope import ALONE, LARGEST, LEAD, LENGTH, SPENT, Sealer
 from overlay.dataplane.rows import Peer
 from overlay.dataplane.segment import fit, offends
 from overlay.dataplane.sending import Sending
@@ -241,9 +241,9 @@ class Uplink:
         sealer, body, counter, k = self._sealer, peer.body, peer.counter, 0
         counters = peer.counters
         counters.tx_bytes += len(records) - LEAD * count
-        counters.last_tx = self._now
         if peer.parity:
-            records, body, k = sealer.pad(peer, records)
+            records, body, k = sealer.pad(peer, records, alone=self._now - counters.last_tx >= ALONE)
+        counters.last_tx = self._now
         sealed = sealer.seal(peer, records)
         if k:
             sealer.guard(sealed, body, k)

@@ -171,17 +171,17 @@ class Redundancy:
         came, missed = added.slices, added.missed
         self._recent.add(came, missed, gap)
         queue = self.queueing.built(since - LATE, now - TIMEOUT, floor)
-        if self.queueing.built(since - LATE, now, floor) is False:
-            self._seen_hit += added.incomplete + added.rebuilt
         vain = self._in_vain(added)
         if not queue:
             self._vain = self._vain + 1 if vain else 0
         congested = missed > 0 and (queue is True or vain or clustered(added) or hopeless(added))
         if not congested and (queue is False or not missed):
             self._credit(added, gap, now=now)
-        elif self._in_excess() or self._vain >= VAIN:
+            if self.queueing.built(since - LATE, now, floor) is False:
+                self._seen_hit += added.incomplete + added.rebuilt
+        elif self._in_excess(seen=queue is True) or self._vain >= VAIN:
             self._small, self._moved_at = self._train(), now
-        self._dropping = congested and self._in_excess()
+        self._dropping = congested and self._in_excess(seen=False)
         if self._vain >= VAIN:
             self._known, self._lossy = True, False
             self._forget()
@@ -231,11 +231,11 @@ class Redundancy:
         elif _sparse(added) or (self._hits >= HITS and now - self._hit_at >= HIT_TIME):
             self._lossy = self._lossy or loss >= (BEGIN if self._base.missed >= LEAST else BEGIN_FEW)
 
-    def _in_excess(self) -> bool:
-        """Whether more is lost of late than the way loses anyway."""
+    def _in_excess(self, *, seen: bool) -> bool:
+        """Whether more is lost of late than the way loses anyway; `seen`: beside a queue, where a slice is enough."""
         recent = self._recent
-        expected = (recent.came + recent.missed) * max(self.loss, self._doubted())
-        return recent.missed >= LEAST and recent.missed > EXCESS * expected + SIGMAS * sqrt(expected)
+        expected = (recent.came + recent.missed) * (self.loss if seen else max(self.loss, self._doubted()))
+        return recent.missed >= (0.5 if seen else LEAST) and recent.missed > EXCESS * expected + SIGMAS * sqrt(expected)
 
     def _doubted(self) -> float:
         """What a way that is not known may lose."""

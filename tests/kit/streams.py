@@ -14,7 +14,7 @@ from msgspec import structs
 
 from overlay.dataplane import port
 from overlay.dataplane.downlink import FIRSTS, SAID_EVERY
-from overlay.dataplane.envelope import LEAD, Sealer
+from overlay.dataplane.envelope import ALONE, LEAD, Sealer
 from overlay.dataplane.rows import Peer
 from overlay.paths.estimate import RoundTrip, Totals
 from overlay.paths.redundancy import Redundancy
@@ -68,7 +68,7 @@ class Tunnel:
         self._counted = Totals()
         self._told = Totals()
         self._before = Totals()
-        self._said_at = 0.0
+        self._said_at = self._sent_at = 0.0
         self._arrived = 0.0
         self.shapes: list[tuple[float, int, int]] = []
         for _ in range(4):
@@ -90,8 +90,9 @@ class Tunnel:
         now, peer = self.clock.now, self._peer
         body, k, total = BODY, 0, size + peer.tag
         if peer.parity:
-            records, body, k = self._sealer.pad(peer, bytearray(size))
+            records, body, k = self._sealer.pad(peer, bytearray(size), alone=now - self._sent_at >= ALONE)
             total = len(records) + peer.tag
+        self._sent_at = now
         count = -(-total // body)
         arrivals = []
         for _ in range(count + k):
