@@ -45,8 +45,8 @@ class Queueing:
 
     @property
     def known(self) -> bool:
-        """At least one was measured."""
-        return bool(self._samples)
+        """Enough were measured to know about how far the peer is."""
+        return len(self._samples) >= IN_ROW
 
     def measured(self, rtt: float, floor: float | None, *, now: float) -> None:
         """Take one."""

@@ -192,7 +192,9 @@ class Redundancy:
     def measured(self, rtt: float, floor: float | None, *, now: float) -> bool:
         """Take one round trip, in seconds; whether the shape changed."""
         self.queueing.measured(rtt, floor, now=now)
-        if self._held and floor is not None:
+        if floor is not None and self.queueing.builds(floor, now=now):
+            self._held = HELD
+        elif self._held and floor is not None:
             self._held = self._held - 1 if rtt <= self.queueing.long(floor) else HELD
         return self._decide(floor, now=now)
 
@@ -252,9 +254,9 @@ class Redundancy:
         if self._small and now - self._moved_at >= STEP_UP:
             larger = STEPS.index(self._small) - 1
             self._small, self._moved_at = (STEPS[larger] if larger >= 0 else 0), now
-        if self._lossy and self.queueing.known:
+        if self._lossy:
             self.shape = self._guard(LEAN if self._dropping else TARGET)
-        elif not self._known and floor is not None and floor >= FAR and not self._held:
+        elif not self._known and floor is not None and floor >= FAR and self.queueing.known and not self._held:
             self.shape = Shape(*guard(self._doubted(), LEAN))
         else:
             self.shape = Shape(self._small)

@@ -62,6 +62,14 @@ class Path:
         return Totals(complete, incomplete, size * (complete + incomplete) - missed, missed, rebuilt)
 
 
+def met() -> Path:
+    """A far path that nothing went over so far."""
+    path = Path()
+    for _ in range(3):
+        path.control.measured(FLOOR, FLOOR, now=path.now)
+    return path
+
+
 def known(seed: int = 1, noise: float = 0.0) -> Path:
     """A far path that lost nothing so far."""
     path = Path(seed, noise=noise)
@@ -76,8 +84,7 @@ def test_a_clean_path_spends_nothing() -> None:
 
 
 def test_a_far_way_is_guarded_less_and_less_until_it_is_known() -> None:
-    path = Path()
-    path.control.measured(FLOOR, FLOOR, now=path.now)
+    path = met()
     assert path.control.shape.parity >= 4
     assert path.run(20, 0.0, rate=1000) == Shape()
     spent = [shape.parity / max(1, shape.slices) for shape in path.shapes]
@@ -86,15 +93,20 @@ def test_a_far_way_is_guarded_less_and_less_until_it_is_known() -> None:
 
 
 def test_a_far_way_is_not_guarded_against_the_queue_of_a_stream_that_begins_too_fast() -> None:
-    path = Path()
-    path.control.measured(FLOOR, FLOOR, now=path.now)
-    assert path.run(1, 0.0, rate=100, rtt=0.1).parity, "a queue alone drops nothing"
-    assert path.run(1, 0.05, rtt=0.1).parity == 0
+    path = met()
+    assert path.run(0.5, 0.0, rate=100).parity
+    assert path.run(1, 0.0, rate=100, rtt=0.1).parity == 0
     assert path.run(2, 0.0, rtt=0.1).parity == 0, "as long as it stands"
     for _ in range(HELD):
         path.now += 0.1
         path.control.measured(FLOOR, FLOOR, now=path.now)
     assert path.control.shape.parity, "then it is as unknown as before"
+
+
+def test_the_first_round_trip_alone_makes_no_way_far() -> None:
+    path = Path()
+    path.control.measured(FLOOR, FLOOR, now=path.now)
+    assert path.control.shape == Shape()
 
 
 def test_a_stray_loss_on_a_busy_clean_path_spends_nothing() -> None:
@@ -117,7 +129,7 @@ def test_loss_near_the_floor_is_met_within_some_reports(loss: float, noise: floa
 
 
 def test_what_an_unknown_way_lost_at_first_stays_guarded() -> None:
-    path = Path()
+    path = met()
     path.run(10, 0.001, rate=8000, every=0.2)
     assert all(shape.parity for shape in path.shapes)
 
@@ -148,8 +160,7 @@ def test_losses_side_by_side_are_a_queue_that_trains_do_not_fit() -> None:
 
 
 def test_parity_that_rebuilds_nothing_ends() -> None:
-    path = Path()
-    path.control.measured(FLOOR, FLOOR, now=path.now)
+    path = met()
     assert path.control.shape.parity
     for _ in range(VAIN):
         path.now += 0.5
