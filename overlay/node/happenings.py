@@ -122,7 +122,6 @@ class Happenings:
             if (label := rooms.session.peer_label(event.peer)) is not None:
                 rooms.paths.tell(paths_told.Relabelled(event.peer, label), now=now)
             return
-        rooms.departed.pop(event.peer, None)
         anew = self._is_anew(opened)
         unsure = anew or rooms.run_of(event.peer) is None
         if unsure and not opened.first and rooms.paths.neighbour(event.peer) is not None:
@@ -240,11 +239,16 @@ class Happenings:
         rooms.news.append(node.PathChanged(event.peer, rooms.gossip.name_of(event.peer), path))
 
     def _peer_reached(self, event: paths.PeerReached, *, now: float) -> None:
+        self._rooms.problems.over("relay_off")
+        # A dial that ends after the farewell brings nobody back: who is here again says so by a record.
+        if event.peer not in self._rooms.departed or self._rooms.gossip.member(event.peer) is not None:
+            self._arrive(event.peer, now=now)
+
+    def _arrive(self, peer: NodeId, *, now: float) -> None:
         rooms = self._rooms
-        rooms.departed.pop(event.peer, None)
-        rooms.problems.over("relay_off")
-        path = path_of(rooms, event.peer, rooms.paths.view(event.peer), now=now)
-        rooms.news.append(node.PeerJoined(event.peer, rooms.gossip.name_of(event.peer), path))
+        rooms.departed.pop(peer, None)
+        path = path_of(rooms, peer, rooms.paths.view(peer), now=now)
+        rooms.news.append(node.PeerJoined(peer, rooms.gossip.name_of(peer), path))
 
     def _peer_silent(self, event: paths.PeerSilent, *, now: float) -> None:
         self._circle.failed(event.peer, now=now)
@@ -369,9 +373,8 @@ class Happenings:
             self._rooms.relay.tell(relay_told.RoutesChanged(event.record.id), now=now)
             self.rerouting.stale(now=now)
         self._rooms.paths.tell(paths_told.MemberKnown(event.record.id, tuple(endpoints)), now=now)
-        if self._rooms.chosen is not None:
-            # It says something new, to whomever.
-            self._rooms.departed.pop(event.record.id, None)
+        if event.record.id in self._rooms.departed:
+            self._back(event.record.id, now=now)
         if event.first:
             self._circle.stale(now=now)
             self._unsaved = True
@@ -383,6 +386,14 @@ class Happenings:
     def _address_unbound(self, event: gossip.AddressUnbound, *, now: float) -> None:
         for address in _packed(event.address):
             self._rooms.out.append(port.DropRoute(address))
+
+    def _back(self, peer: NodeId, *, now: float) -> None:
+        """One that was gone says something new, to whomever."""
+        known = self._rooms.paths.peer(peer)
+        if known is not None and known.reached:
+            self._arrive(peer, now=now)
+        elif self._rooms.chosen is not None:
+            del self._rooms.departed[peer]
 
     def _member_gone(self, event: gossip.MemberGone, *, now: float) -> None:
         self._depart(event.peer, left=event.left, now=now)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from overlay.node.events import Left, PeerGone
+from overlay.node.events import Left, PeerGone, PeerJoined
 from overlay.node.facts import LeaveAsked
+from punch.sim import Link
 from tests.kit.village import Village
 
 
@@ -61,3 +62,17 @@ def test_asked_twice_it_ends_once() -> None:
             village.nodes["ann"].tell(LeaveAsked(), now=village.world.now)
         village.world.run_for(0.5)
         assert len(village.events("ann", Left)) == 1
+
+
+@pytest.mark.parametrize("later", [0.1 * step for step in range(8)])
+def test_a_dial_that_ends_after_the_farewell_brings_nobody_back(later: float) -> None:
+    village = Village(link=Link(delay=0.02))
+    with village.world:
+        village.join("ann", "203.0.2.2")
+        village.world.run_for(0.5 + later)
+        village.join("bob", "ann", address="203.0.2.2")
+        village.world.run_until(lambda: bool(village.events("ann", PeerJoined)), within=10.0)
+        leave(village, "bob", within=0.4)
+        village.world.run_for(15.0)
+        assert village.path("ann", "bob") == "gone"
+        assert len(village.events("ann", PeerJoined)) == 1 == len(village.events("ann", PeerGone))
